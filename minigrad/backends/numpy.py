@@ -1,0 +1,110 @@
+"""The contract met by NumPy: its names as they are, and the extras."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import NAMES
+from .erf import erf
+from .scatter import index_add, select
+from .windowing import fold as _fold
+from .windowing import windows as _windows
+
+__all__ = [*NAMES, "constant", "erf", "index_add", "select"]
+
+# A 0-d result of NumPy decays to a scalar of these types; inside the backward walk they may flow as they are.
+array_types = (np.ndarray, np.float16, np.float32, np.float64)
+
+for _name in NAMES:
+    if hasattr(np, _name):
+        globals()[_name] = getattr(np, _name)
+
+
+def astype(x: Any, dtype: Any) -> Any:  # a NumPy function only since 2.1
+    return x.astype(dtype, copy=False)
+
+
+def load() -> Any:
+    return sys.modules[__name__]
+
+
+def asarray(x: Any, dtype: Any = None, device: str | None = None) -> np.ndarray:
+    return np.asarray(x, dtype)
+
+
+def to_host(x: Any) -> np.ndarray:
+    return np.asarray(x)
+
+
+def device(x: Any) -> str:
+    return "cpu"
+
+
+def owner(x: Any) -> Any:
+    while isinstance(base := getattr(x, "base", None), np.ndarray):
+        x = base
+    return x
+
+
+_constants: dict[Any, np.ndarray] = {}
+
+
+def constant(value: Any, dtype: Any) -> np.ndarray:
+    """A Python number as operand makes a small ufunc twice as dear as a 0-d array: 0.42 µs against 0.19."""
+    key = (value, type(value), dtype)
+    array = _constants.get(key)
+    if array is None or value == 0:  # 0.0 and -0.0 are one key
+        array = np.asarray(value, dtype)
+        array.flags.writeable = False
+        if len(_constants) > 1000:
+            _constants.clear()
+        if value == value:  # each nan would be a key of its own
+            _constants[key] = array
+    return array
+
+
+def windows(x: Any, kernel: Any, stride: Any, dilation: Any) -> np.ndarray:
+    return _windows(np, x, kernel, stride, dilation)
+
+
+def fold(w: Any, shape: Any, stride: Any, dilation: Any) -> np.ndarray:
+    return _fold(np, w, shape, stride, dilation)
+
+
+class generator:  # noqa: N801 - a function of the contract
+    """Random draws in the shape and dtype of a `like` array."""
+
+    def __init__(self, seed: Any) -> None:
+        self.draws = np.random.default_rng(seed)
+
+    def random(self, like: Any) -> np.ndarray:
+        """Uniform on [0, 1)."""
+        return _draw(self.draws.random, like)
+
+    def normal(self, like: Any) -> np.ndarray:
+        """Standard normal."""
+        return _draw(self.draws.standard_normal, like)
+
+
+def _draw(draw: Any, like: Any) -> np.ndarray:
+    wide = np.float32 if like.dtype == np.float16 else like.dtype  # NumPy draws no float16
+    return np.asarray(draw(like.shape, dtype=wide), dtype=like.dtype)
+
+
+def quiet() -> Any:
+    return np.errstate(all="ignore")
+
+
+def synchronize() -> None:
+    pass
+
+
+def memory() -> None:
+    return None
+
+
+def free() -> None:
+    pass

@@ -1,0 +1,249 @@
+"""Floor 1: the only walk over the graph.
+
+From the outputs back to the leaves, youngest node first (why: see graph.py). In the example of graph.py,
+
+    b = a + a
+    c = b * b          # c.backward()
+
+the walk starts with ∂c/∂c = 1 at c. The two formulas of multiply give b twice the part g·b = 1·6: together 12. Only then
+is b's turn: the formulas of add hand on 12 and 12: a gets 24. Had b been visited after its first part came, a would have
+got 6 + 6, then 12 + 12 more.
+
+Gradients are arrays while nobody asks for derivatives of derivatives. With `create_graph=True` they are Tensors: the same
+formulas then run on `minigrad.ops` instead of NumPy, and what they compute is recorded like anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .backends import NAMESPACES
+from .creation import asarray
+from .graph import Mode, Node, recording
+from .inplace import check_writes
+from .operation import Op
+from .tensor import Leaf, Tensor
+
+
+def walk(
+    roots: dict[Leaf, Any], nodes: list, wanted: set[Leaf] | None, keep_graph: bool, create_graph: bool
+) -> dict[Leaf, Any]:
+    """The gradients at the wanted nodes (None: at all leaves), from those given at the roots; `nodes` are the
+    reachable ones, youngest first."""
+    check_writes(nodes, create_graph)
+    needed = None if wanted is None else leading_to(wanted, nodes)
+    pending = dict(roots)
+    sums: set[Leaf] = set()  # where pending holds a sum formed here, which may be added to in place
+    found = {}
+    for node in nodes:
+        g = pending.pop(node, None)
+        if g is None:
+            continue
+        xp = NAMESPACES[type(g)]
+        if node.hooks is not None:
+            g = run_hooks(xp, node, g)
+        op = node.op
+        if op is None or (wanted is not None and node in wanted):
+            found[node] = xp.copy(g) if node in roots else g
+            if op is None:
+                continue
+        formulas = op.formulas * len(node.parents) if op.variadic else op.formulas
+        if not create_graph:
+            saved = node.saved
+        elif op.definition is None:
+            saved = op.wrapped(node)
+        else:
+            formulas, saved = through_definition(node, g)
+        for parent, formula, args in zip(node.parents, formulas, saved, strict=False):
+            if parent is None or (needed is not None and parent not in needed):
+                continue
+            gx = formula(xp, g, *args)
+            if gx.shape != parent.shape:
+                gx = unbroadcast(xp, gx, parent.shape)
+            if gx.dtype != parent.dtype:
+                gx = NAMESPACES[type(gx)].astype(gx, parent.dtype)
+            have = pending.get(parent)
+            if have is None:
+                if (parent.op is None if wanted is None else parent in wanted) and is_shared(gx, g, args):
+                    gx = xp.copy(gx)
+                pending[parent] = gx
+            elif parent in sums:
+                xp.add(have, gx, out=have)
+            else:
+                pending[parent] = have + gx
+                if parent.shape and not create_graph:
+                    sums.add(parent)
+        if not keep_graph:
+            node.parents = node.saved = None
+    return found
+
+
+def reachable(roots: Any, wanted: set[Leaf] | None = None) -> list:
+    """All nodes that the roots lead to, youngest first. What is older than every wanted node cannot lead to one."""
+    oldest = min((node.order for node in wanted), default=0) if wanted else 0
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if node.parents is None:
+            raise RuntimeError(
+                f"backward: the graph through {node.op.name} was walked before and its memory is freed; "
+                "call backward(keep_graph=True) the first time if you need a second walk, or compute the loss anew"
+            )
+        for parent in node.parents:
+            if parent is not None and parent not in seen and parent.order >= oldest:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=attrgetter("order"), reverse=True)
+
+
+def leading_to(wanted: set[Leaf], nodes: list) -> set[Leaf]:
+    """The nodes from which a wanted one can be reached: no other needs a gradient."""
+    needed = set(wanted)
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.parents):
+            needed.add(node)
+    return needed
+
+
+def unbroadcast(xp: Any, g: Any, shape: tuple) -> Any:
+    """Sums g over the axes along which an input of that shape was stretched: y = x + 0 copies x, so ∂x adds up."""
+    extra = len(g.shape) - len(shape)
+    stretched = [extra + i for i, n in enumerate(shape) if n == 1 and g.shape[extra + i] != 1]
+    return xp.reshape(xp.sum(g, axis=(*range(extra), *stretched)), shape)
+
+
+def is_shared(gx: Any, g: Any, args: tuple) -> bool:
+    """Whether a gradient is, or looks into, an array that somebody else holds."""
+    data = gx.data if isinstance(gx, Tensor) else gx
+    return gx is g or any(gx is x for x in args) or NAMESPACES[type(data)].owner(data) is not data
+
+
+def run_hooks(xp: Any, node: Leaf, g: Any) -> Any:
+    gradient = g if isinstance(g, Tensor) else Tensor(xp.asarray(g))
+    for hook in node.hooks or ():
+        changed = hook(node, gradient)
+        if changed is not None:
+            if changed.shape != gradient.shape:
+                raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
+            gradient = Tensor(NAMESPACES[type(changed.data)].astype(changed.data, node.dtype), changed.node)
+    return gradient if isinstance(g, Tensor) else gradient.data
+
+
+def same(xp: Any, x: Any) -> Any:
+    return x
+
+
+SAME = Op(same, {"x": lambda xp, g: g})
+
+
+def through_definition(node: Any, g: Tensor) -> tuple[list, list]:
+    """The differentiable gradients of a fast twin: those of the composition that it stands for."""
+    arrays, options = node.saved[-1]
+    inputs = [Tensor(x, p and Node(SAME, (p,), ((),), x)) for x, p in zip(arrays, node.parents, strict=True)]
+    y = node.op.definition(*inputs, **options)
+    roots, wanted = {y.node: g}, {x.node for x in inputs if x.node}
+    found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
+    gradients = [found.get(x.node) for x in inputs]
+    zeros = [lambda xp, g, x=x: xp.zeros_like(x) for x in inputs]
+    return [zero if gx is None else lambda xp, g, gx=gx: gx for zero, gx in zip(zeros, gradients)], [()] * len(inputs)
+
+
+def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool, name: str) -> dict[Leaf, Any]:
+    """{node of an output: the gradient to start with}"""
+    roots: dict[Leaf, Any] = {}
+    for y, g in zip(outputs, gradients, strict=True):
+        if y.node is None:
+            raise RuntimeError(
+                f"{name}: the output does not depend on any tensor that requires gradients (was it computed under "
+                "no_grad, detached, or only through operations without a derivative, such as comparisons?)"
+            )
+        xp = NAMESPACES[type(y.data)]
+        if g is None:
+            if y.data.size != 1:
+                raise RuntimeError(
+                    f"{name}: the output has shape {y.shape}; only a scalar has a gradient by itself. "
+                    "Reduce it first (y.sum()), or say which gradient to start from"
+                )
+            g = Tensor(xp.ones_like(y.data))
+        g = asarray(g)
+        if g.shape != y.shape or g.device != y.device:
+            raise ValueError(
+                f"{name}: the gradient must look like its output: expected {y.shape} on {y.device}, "
+                f"got {g.shape} on {g.device}"
+            )
+        if g.dtype != y.dtype:
+            g = NAMESPACES[Tensor].astype(g, y.dtype)
+        g = g if create_graph else g.data
+        roots[y.node] = roots[y.node] + g if y.node in roots else g
+    return roots
+
+
+def run(
+    roots: dict, nodes: list, wanted: set[Leaf] | None, keep_graph: bool | None, create_graph: bool
+) -> dict[Leaf, Tensor]:
+    """The walk in its surroundings: silent about 1/0, and recording only where derivatives of derivatives are asked."""
+    keep_graph = create_graph if keep_graph is None else keep_graph
+    first = next(iter(roots.values()))
+    xp = NAMESPACES[type(first.data if create_graph else first)]
+    with xp.quiet(), Mode(recording, True) if create_graph else nullcontext():
+        found = walk(roots, nodes, wanted, keep_graph, create_graph)
+    if create_graph:
+        return found
+    return {node: Tensor(NAMESPACES[type(g)].asarray(g)) for node, g in found.items()}
+
+
+def backward(
+    self: Tensor, gradient: Any = None, keep_graph: bool | None = None, create_graph: bool = False
+) -> None:
+    """Adds ∂self/∂leaf to the `.grad` of every leaf that self depends on.
+
+    gradient: what to start from, of the shape of self (1 for a scalar). The graph is freed on the way unless
+    `keep_graph=True`; with `create_graph=True` the gradients can themselves be differentiated.
+    """
+    roots = seeded([self], [gradient], create_graph, "backward")
+    for leaf, g in run(roots, reachable(roots), None, keep_graph, create_graph).items():
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    keep_graph: bool | None = None,
+    allow_unused: bool = False,
+) -> Any:
+    """Σ ∂outputs/∂input · grad_outputs for each input, without touching any `.grad`.
+
+    One Tensor for one input, a tuple for a sequence. An input that the outputs do not depend on is an error, or None
+    with `allow_unused=True`.
+    """
+    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    starts = grad_outputs if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(ys)
+    if len(starts) != len(ys):
+        raise ValueError(f"grad: {len(ys)} outputs, but {len(starts)} gradients to start from")
+    for i, x in enumerate(xs):
+        if x.node is None:
+            raise RuntimeError(f"grad: input {i} of shape {x.shape} does not require gradients; set requires_grad=True")
+    roots = seeded(ys, starts, create_graph, "grad")
+    wanted = {x.node for x in xs}
+    nodes = reachable(roots, wanted)
+    unused = [i for i, x in enumerate(xs) if x.node in wanted.difference(nodes)]
+    if unused and not allow_unused:
+        raise RuntimeError(
+            f"grad: the outputs do not depend on input {', '.join(map(str, unused))}; "
+            "pass allow_unused=True to get None for it"
+        )
+    found = run(roots, nodes, wanted, keep_graph, create_graph)
+    gradients = tuple(found.get(x.node) for x in xs)
+    return gradients[0] if isinstance(inputs, Tensor) else gradients
+
+
+Tensor.backward = backward  # type: ignore[attr-defined]

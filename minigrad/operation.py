@@ -1,0 +1,292 @@
+"""Floor 1: `@op`, the declaration of an operation, and the one wrapper that every call goes through.
+
+The wrapper finds the namespace of the inputs, brings scalars and dtypes together, computes, and records a Node if a
+gradient may be asked for. A formula is pure mathematics because everything else happens here or in the walk.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .backends import NAMESPACES
+from .creation import array
+from .errors import explained
+from .graph import Node, recording
+from .tensor import Tensor
+
+
+class Op:
+    """A declared operation: its forward formula, its backward formulas by input, and the domain to test it on."""
+
+    def __init__(
+        self, forward: Callable, formulas: dict[str, Callable], domain: Any = None, extras: tuple[str, ...] = ()
+    ) -> None:
+        code = forward.__code__
+        count = code.co_argcount
+        self.name = forward.__name__.rstrip("_")
+        self.forward = forward
+        self.doc = forward.__doc__
+        self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
+        options = code.co_varnames[count : count + code.co_kwonlyargcount]
+        last = count + code.co_kwonlyargcount
+        self.inputs = code.co_varnames[last : last + 1] if self.variadic else code.co_varnames[1:count]
+        self.options = dict.fromkeys(options, inspect.Parameter.empty) | (forward.__kwdefaults__ or {})
+        self.extras = extras
+        self.domain = domain
+        self.definition: Callable | None = None  # the composition that this operation is a fast twin of
+        formulas = dict(formulas)
+        self.formulas = [formulas.pop(name, None) for name in self.inputs]
+        if formulas:
+            raise TypeError(f"{self.name}: a formula for {', '.join(formulas)}, but the inputs are {self.inputs}")
+        self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
+        self.differentiable = any(self.formulas)
+        self._keepers: dict[Any, Callable] = {}
+
+    def keeper(self, wanted: Any) -> Callable:
+        """The function (inputs…, y, options) → saved, for the inputs that want a gradient (a tuple of booleans).
+
+        It is written from the parameter names of the formulas, so that nothing else is kept alive: for `matmul`, where
+        both want one, `lambda a, b, y, options: ((b,), (a,))`; where only b does, `lambda …: (None, (a,))`.
+        """
+        keep = self._keepers.get(wanted)
+        if keep is None:
+            if self.variadic:
+                each = [(self.needs[0], i) if want else (None, i) for i, want in enumerate(wanted)]
+            else:
+                each = [(need if want else None, 0) for need, want in zip(self.needs, wanted, strict=True)]
+            parts = ["None" if n is None else f"({''.join(self._source(x, i) + ', ' for x in n)})" for n, i in each]
+            if self.definition is not None:
+                parts.append(f"(({', '.join(self.inputs)},), options)")
+            heads = ", ".join([*self.inputs, "y", *self.extras, "options"])
+            keep = self._keepers[wanted] = eval(
+                f"lambda {heads}: ({', '.join(parts)},)", {"device": lambda x: NAMESPACES[type(x)].device(x)}
+            )
+        return keep
+
+    def _source(self, name: str, i: int) -> str:
+        """Where a formula's parameter comes from."""
+        if name in self.inputs or name == "y" or name in self.extras:
+            return name
+        if name in self.options:
+            return f"options[{name!r}]"
+        if name == "i" and self.variadic:
+            return str(i)
+        base, _, what = name.rpartition("_")
+        if base in self.inputs and what in ("shape", "device"):
+            value = "{}.shape" if what == "shape" else "device({})"
+            return f"tuple({value.format('x')} for x in {base})" if self.variadic else value.format(base)
+        raise TypeError(f"{self.name}: a formula asks for {name!r}, which is no input, output, option or <input>_shape")
+
+    def wrapped(self, node: Any) -> tuple:
+        """What `keeper` saved, as Tensors of the graph: on these the formulas are differentiable."""
+        needs = self.needs * len(node.parents) if self.variadic else self.needs
+        return tuple(
+            args and tuple(self._wrap(node, name, value) for name, value in zip(names, args, strict=True))
+            for names, args in zip(needs, node.saved, strict=False)
+        )
+
+    def _wrap(self, node: Any, name: str, value: Any) -> Any:
+        if name == "y":
+            return Tensor(value, node)
+        if name not in self.inputs:
+            return value
+        if self.variadic:
+            return tuple(Tensor(x, parent) for x, parent in zip(value, node.parents, strict=True))
+        return Tensor(value, node.parents[self.inputs.index(name)])
+
+
+REGISTRY: dict[str, Op] = {}
+
+
+def op(*, domain: Any = None, extras: tuple[str, ...] = (), **formulas: Callable) -> Callable:
+    """Declares an operation. The function below it is the forward formula (xp, inputs…, *, options…); each keyword
+    is the backward formula of the input of that name, (xp, g, …) with g the gradient of the output. The other
+    parameters of a formula say what it needs: an input, `y` the output, `<input>_shape`, an option.
+
+        @op(x=lambda xp, g, y: g * (1 - y * y))
+        def tanh(xp, x):
+            '''y = tanh x        ∂x = g (1 − y²)'''
+            return xp.tanh(x)
+
+    Formulas run on arrays of any backend and, for derivatives of derivatives, on Tensors (xp is then `minigrad.ops`).
+    Broadcasting, dtypes and scalars are no business of theirs. An operation without formulas records nothing.
+    `domain` tells the property test where to draw values (see tests/strategies.py).
+    """
+
+    def declare(forward: Callable) -> Callable:
+        operation = Op(forward, formulas, domain, extras)
+        REGISTRY[operation.name] = operation
+        return entry(operation)
+
+    return declare
+
+
+def entry(operation: Op) -> Callable:
+    """The function that users call: it finds the namespace, computes, and records."""
+    plain = not (operation.options or operation.variadic or operation.extras) and all(operation.formulas)
+    kind = {1: unary, 2: binary}.get(len(operation.inputs), general) if plain else general
+    call = kind(operation)
+    call.__name__ = call.__qualname__ = operation.name
+    call.__doc__ = operation.doc
+    call.op = operation  # type: ignore[attr-defined]
+    return call
+
+
+def unary(op: Op) -> Any:
+    forward, keep = op.forward, op.keeper((True,))
+
+    def call(x: Any) -> Tensor:
+        if not isinstance(x, Tensor):
+            x = Tensor(array(x))
+        data = x.data
+        try:
+            y = forward(NAMESPACES[type(data)], data)
+        except Exception as error:
+            raise explained(op, (data,), {}, error) from error
+        if type(y) is not type(data):
+            y = NAMESPACES[type(data)].asarray(y)  # NumPy turns 0-d results into scalars
+        if x.node is None or not recording.get():
+            return Tensor(y)
+        return Tensor(y, Node(op, (x.node,), keep(data, y, None), y))
+
+    return call
+
+
+NUMBERS = (float, int)
+
+
+def binary(op: Op) -> Any:
+    forward = op.forward
+    both, first, second = op.keeper((True, True)), op.keeper((True, False)), op.keeper((False, True))
+
+    def call(a: Any, b: Any) -> Tensor:
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and a.data.dtype is b.data.dtype:
+            m, n = a.data, b.data
+            node_a, node_b = a.node, b.node
+        elif type(b) in NUMBERS and isinstance(a, Tensor) and a.data.dtype.kind == "f":
+            m, node_a, node_b = a.data, a.node, None
+            n = NAMESPACES[type(m)].constant(b, m.dtype)
+        elif type(a) in NUMBERS and isinstance(b, Tensor) and b.data.dtype.kind == "f":
+            n, node_a, node_b = b.data, None, b.node
+            m = NAMESPACES[type(n)].constant(a, n.dtype)
+        else:
+            (m, n), (node_a, node_b) = unified(op, (a, b))
+        try:
+            y = forward(NAMESPACES[type(m)], m, n)
+        except Exception as error:
+            raise explained(op, (m, n), {}, error) from error
+        if type(y) is not type(m):
+            y = NAMESPACES[type(m)].asarray(y)
+        if node_a is None:
+            if node_b is None or not recording.get():
+                return Tensor(y)
+            keep = second
+        elif not recording.get():
+            return Tensor(y)
+        else:
+            keep = first if node_b is None else both
+        return Tensor(y, Node(op, (node_a, node_b), keep(m, n, y, None), y))
+
+    return call
+
+
+def general(op: Op) -> Any:
+    count = 1 if op.variadic else len(op.inputs)
+
+    def call(*args: Any, **kwargs: Any) -> Tensor:
+        if len(args) != count or kwargs or op.options:
+            args, options = bound(op, args, kwargs)
+        else:
+            options = {}
+        arrays, nodes = unified(op, args[0] if op.variadic else args)
+        try:
+            y = op.forward(NAMESPACES[type(arrays[0])], *arrays, **options)
+        except Exception as error:
+            raise explained(op, arrays, options, error) from error
+        extras: tuple = ()
+        if op.extras:
+            y, *extras = y
+        if type(y) not in NAMESPACES or isinstance(y, np.generic):
+            y = NAMESPACES[type(arrays[0])].asarray(y)
+        if not any(nodes) or not recording.get():
+            return Tensor(y)
+        wanted = tuple(node is not None for node in nodes)
+        inputs = (arrays,) if op.variadic else arrays
+        return Tensor(y, Node(op, nodes, op.keeper(wanted)(*inputs, y, *extras, options), y))
+
+    return call
+
+
+def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """The inputs and the options of a call; options may follow the inputs by position, as in NumPy."""
+    count = 1 if op.variadic else len(op.inputs)
+    options = dict(zip(op.options, args[count:], strict=False))
+    inputs = list(args[:count])
+    for name in op.inputs[len(inputs) :]:
+        if name in kwargs:
+            inputs.append(kwargs.pop(name))
+    if len(inputs) < count or len(args) > count + len(op.options) or options.keys() & kwargs or kwargs.keys() - op.options:
+        usage = [*op.inputs, *(f"{k}={v!r}" if v is not inspect.Parameter.empty else k for k, v in op.options.items())]
+        raise TypeError(
+            f"{op.name} is called as {op.name}({', '.join(usage)}); got {len(args)} positional arguments"
+            + (f" and {', '.join(kwargs)}" if kwargs else "")
+        )
+    options = op.options | options | kwargs
+    missing = [k for k, v in options.items() if v is inspect.Parameter.empty]
+    if missing:
+        raise TypeError(f"{op.name}: missing {', '.join(missing)}")
+    for name, value in options.items():
+        if isinstance(value, Tensor):
+            options[name] = value.data
+    return tuple(inputs), options
+
+
+def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
+    """The arrays and nodes of the inputs. Scalars take the dtype of the arrays, integers and booleans that of the
+    floats; other dtypes are left to the backend. Inputs without a formula (conditions, indices) keep theirs."""
+    formulas = op.formulas * len(inputs) if op.variadic else op.formulas
+    joins = [formula is not None or not op.differentiable for formula in formulas]
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    kind = type(tensors[0].data) if tensors else None
+    arrays: list[Any] = [x.data if isinstance(x, Tensor) else x for x in inputs]
+    dtypes = []
+    for i, x in enumerate(arrays):
+        if isinstance(x, np.generic):
+            x = arrays[i] = x.item()
+        if x is None or isinstance(x, (bool, int, float)):
+            continue
+        if type(x) not in NAMESPACES:
+            if isinstance(x, complex):
+                raise TypeError(f"{op.name}: complex numbers are not supported")
+            x = arrays[i] = array(x)
+        if kind is None:
+            kind = type(x)
+        elif type(x) is not kind:
+            if isinstance(inputs[i], Tensor):
+                where = ", ".join(t.device for t in tensors)
+                raise TypeError(f"{op.name}: the inputs live on different devices: {where}; move them with .to(device)")
+            x = arrays[i] = NAMESPACES[kind].asarray(x)
+        if joins[i]:
+            dtypes.append(x.dtype)
+    if kind is None:
+        kind = np.ndarray
+        arrays = [array(x) for x in arrays]
+        dtypes = [x.dtype for x, join in zip(arrays, joins, strict=True) if join]
+    xp = NAMESPACES[kind]
+    floats = [d for d in dtypes if d.kind == "f"]
+    common = max(floats, key=lambda d: d.itemsize) if floats else None
+    for i, x in enumerate(arrays):
+        if isinstance(x, (bool, int, float)):
+            weak = common or (np.result_type(*dtypes, x) if dtypes else array(x).dtype)
+            arrays[i] = xp.constant(x, weak if joins[i] else array(x).dtype)
+        elif x is not None and common is not None and joins[i] and x.dtype.kind != "f":
+            arrays[i] = xp.astype(x, common)
+    nodes = tuple(
+        x.node if formula is not None and isinstance(x, Tensor) else None
+        for x, formula in zip(inputs, formulas, strict=True)
+    )
+    return tuple(arrays), nodes

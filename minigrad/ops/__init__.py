@@ -1,0 +1,37 @@
+"""Floor 2: every operation, under NumPy's name.
+
+This module is itself an array namespace: a backward formula that is handed `minigrad.ops` in place of NumPy runs on
+Tensors, and is thereby differentiable. An operation declared in one of the files below appears here by itself; where
+the file has a function of the operation's public name (it may treat special arguments first), that one is exported.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .. import creation as _creation
+from ..backends import NAMESPACES as _NAMESPACES
+from ..tensor import Tensor as _Tensor
+from . import elementwise, index, linalg, reduce, shape
+
+__all__: list[str] = []
+
+for _room in (elementwise, reduce, shape, linalg, index):
+    for _function in [f for f in vars(_room).values() if hasattr(f, "op") and f.op.forward.__module__ == _room.__name__]:
+        _name = _function.op.name
+        _public = getattr(_room, _name, _function)
+        _public.op = _function.op
+        _public.__doc__ = _public.__doc__ or _function.op.doc
+        globals()[_name] = _public
+        __all__ += [_name]
+
+for _name in ("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"):
+    globals()[_name] = getattr(_creation, _name)
+
+_NAMESPACES[_Tensor] = sys.modules[__name__]
+from . import methods  # noqa: E402, F401 - puts the operators on Tensor
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

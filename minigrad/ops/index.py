@@ -1,0 +1,113 @@
+"""Floor 2: reading at indices, and its adjoint, adding at indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backends import NAMESPACES
+from ..creation import asarray
+from ..operation import op
+from ..tensor import Tensor
+
+CASES = [
+    {"x": (4, 3), "index": 1},
+    {"x": (4, 3), "index": -1},
+    {"x": (4, 3), "index": (slice(None), 0)},
+    {"x": (4, 3), "index": slice(None, None, -1)},
+    {"x": (4, 3), "index": (slice(3, 0, -2), slice(1, None))},
+    {"x": (4, 3), "index": None},
+    {"x": (4, 3), "index": (Ellipsis, 1)},
+    {"x": (4, 3), "index": (None, Ellipsis, None)},
+    {"x": (4, 3), "index": ([0, 0, 2],)},
+    {"x": (4, 3), "index": ([[0, 1], [3, 0]],)},
+    {"x": (4, 3), "index": ([0, -1, 0], [2, 1, 2])},
+    {"x": (4, 3), "index": (slice(None), [2, 2])},
+    {"x": (4, 3, 2), "index": ([0, 1], slice(None), [1, 0])},
+    {"x": (4, 3, 2), "index": (1, None, [2, 2, 0])},
+    {"x": (4, 3), "index": ([True, False, True, True],)},
+    {"x": (2, 2), "index": ([[True, False], [True, True]],)},
+    {"x": (4, 3), "index": (slice(2, 2),)},
+    {"x": (), "index": None},
+    {"x": (), "index": Ellipsis},
+    {"x": (), "index": ()},
+    {"x": (0, 3), "index": (slice(None), [0, 0])},
+]
+
+
+@op(
+    x=lambda xp, g, x_shape, index: xp.index_add(g, x_shape, index),
+    domain={"cases": CASES},
+)
+def getitem_(xp: Any, x: Any, *, index: Any) -> Any:
+    """y = x[index]        ∂x = zeros with g added at index; an element read twice gets both gradients"""
+    return x[index]
+
+
+def getitem(x: Any, index: Any) -> Tensor:
+    x = asarray(x)
+    return getitem_(x, index=plain(x.data, index))
+
+
+@op(
+    x=lambda xp, g, index: g[index],
+    domain={"cases": [{"x": np.empty(c["x"])[c["index"]].shape, "shape": c["x"], "index": c["index"]} for c in CASES]},
+)
+def index_add_(xp: Any, x: Any, *, shape: Any, index: Any) -> Any:
+    """y = zeros(shape) with x added at index, repeated indices adding up        ∂x = g[index]"""
+    return xp.index_add(x, shape, index)
+
+
+def index_add(x: Any, shape: Any, index: Any) -> Tensor:
+    x = asarray(x)
+    return index_add_(x, shape=tuple(shape), index=plain(x.data, index))
+
+
+def plain(x: Any, index: Any) -> Any:
+    """An index in terms of the array x: Tensors and lists in it become arrays of the same backend."""
+    if isinstance(index, tuple):
+        return tuple(plain(x, i) for i in index)
+    if isinstance(index, Tensor):
+        index = index.data
+    if index is None or index is Ellipsis or isinstance(index, (bool, int, slice)):
+        return index
+    if isinstance(index, np.integer):
+        return int(index)
+    if isinstance(index, (list, np.ndarray, np.bool_)) and type(index) is not type(x):
+        index = np.asarray(index)
+        index = NAMESPACES[type(x)].asarray(index.astype(np.intp) if not index.size else index)
+    if getattr(getattr(index, "dtype", None), "kind", "") not in ("i", "u", "b"):
+        raise IndexError(
+            f"getitem: an index is an integer, a slice, None, ..., or an array of integers or booleans, not "
+            f"{getattr(index, 'dtype', type(index).__name__)}"
+        )
+    return index
+
+
+def at(indices: Any, axis: int) -> tuple:
+    """The index for which x[index] is take_along_axis(x, indices, axis)."""
+    indices = indices.data if isinstance(indices, Tensor) else indices
+    xp = NAMESPACES[type(indices)]
+    grids = [
+        xp.reshape(xp.arange(n), tuple(-1 if j == i else 1 for j in range(indices.ndim)))
+        for i, n in enumerate(indices.shape)
+    ]
+    grids[axis] = indices
+    return tuple(grids)
+
+
+@op(
+    x=lambda xp, g, x_shape, indices, axis: xp.index_add(g, x_shape, at(indices, axis)),
+    domain={
+        "cases": [
+            {"x": (3, 4), "indices": [[0], [3], [3]], "axis": 1},
+            {"x": (3, 4), "indices": [[2, 0, 1, 2], [2, 1, 1, 2]], "axis": 0},
+            {"x": (3, 4), "indices": [[0, -1], [3, 3], [1, 0]], "axis": -1},
+            {"x": (3,), "indices": [2, 2, 0, 1], "axis": 0},
+        ]
+    },
+)
+def take_along_axis(xp: Any, x: Any, indices: Any, *, axis: int = -1) -> Any:
+    """y[…, i, …] = x[…, indices[…, i, …], …] along the axis        ∂x = zeros with g added there"""
+    return xp.take_along_axis(x, indices, axis)

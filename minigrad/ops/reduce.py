@@ -1,0 +1,148 @@
+"""Floor 2: reductions. `axis` is None (all), an integer or a tuple; `keepdims` keeps the reduced axes with length 1.
+
+Every formula first gives g the reduced axes back, as axes of length 1, so that it broadcasts against x.
+"""
+
+from __future__ import annotations
+
+from math import inf, prod
+from typing import Any
+
+from ..operation import op
+
+AXES = {"axis": "axes", "keepdims": (False, True)}
+
+
+def kept(shape: tuple, axis: Any) -> tuple[int, ...]:
+    """The shape of a reduction with keepdims: (2, 3, 4) over axis 1 gives (2, 1, 4)."""
+    axes = axes_of(shape, axis)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def axes_of(shape: tuple, axis: Any) -> set[int]:
+    """The reduced axes, counted from the left."""
+    if axis is None:
+        return set(range(len(shape)))
+    return {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+
+
+def count(shape: tuple, axis: Any) -> int:
+    """How many elements are reduced to one."""
+    return prod(shape[a] for a in axes_of(shape, axis))
+
+
+def back(xp: Any, g: Any, shape: tuple, axis: Any) -> Any:
+    """g or y with the reduced axes as axes of length 1."""
+    return xp.reshape(g, kept(shape, axis))
+
+
+@op(x=lambda xp, g, x_shape, axis: xp.broadcast_to(back(xp, g, x_shape, axis), x_shape), domain=AXES)
+def sum_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = Σ x        ∂x = g for each summand"""
+    return xp.sum(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    x=lambda xp, g, x_shape, axis: xp.broadcast_to(
+        back(xp, g, x_shape, axis) / count(x_shape, axis), x_shape
+    ),
+    domain=AXES,
+)
+def mean(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = Σ x / n        ∂x = g / n; nan for n = 0"""
+    return xp.mean(x, axis=axis, keepdims=keepdims)
+
+
+def share(xp: Any, g: Any, x: Any, y: Any, axis: Any) -> Any:
+    """g, in equal parts, to the elements that equal the extremum y."""
+    winners = x == back(xp, y, x.shape, axis)
+    ties = xp.sum(xp.astype(winners, x.dtype), axis=axis, keepdims=True)
+    return xp.where(winners, back(xp, g, x.shape, axis) / ties, 0)
+
+
+@op(x=share, domain={"x": "distinct", "axis": "axes", "keepdims": (False, True), "empty": False})
+def max_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = max x        ∂x = g at the maximum, in equal parts where it occurs several times"""
+    return xp.max(x, axis=axis, keepdims=keepdims)
+
+
+@op(x=share, domain={"x": "distinct", "axis": "axes", "keepdims": (False, True), "empty": False})
+def min_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = min x        ∂x = g at the minimum, in equal parts where it occurs several times"""
+    return xp.min(x, axis=axis, keepdims=keepdims)
+
+
+def centred(xp: Any, x: Any, axis: Any) -> Any:
+    return x - xp.mean(x, axis=axis, keepdims=True)
+
+
+@op(
+    x=lambda xp, g, x, axis, ddof: (
+        2 * back(xp, g, x.shape, axis) * centred(xp, x, axis) / (count(x.shape, axis) - ddof)
+    ),
+    domain={"axis": "axes", "keepdims": (False, True), "ddof": (0, 1), "empty": False},
+)
+def var(xp: Any, x: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """y = Σ (x − x̄)² / (n − ddof)        ∂x = 2 g (x − x̄) / (n − ddof)"""
+    return xp.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def along_deviation(xp: Any, g: Any, x: Any, y: Any, axis: Any, ddof: int) -> Any:
+    n, y = count(x.shape, axis) - ddof, back(xp, y, x.shape, axis)
+    g = xp.where(y == 0, 0, back(xp, g, x.shape, axis))
+    return g * centred(xp, x, axis) / (n * xp.where(y == 0, 1, y))
+
+
+@op(
+    x=along_deviation,
+    domain={"x": "distinct", "axis": "axes", "keepdims": (False, True), "ddof": (0, 1), "spread": 3},
+)
+def std(xp: Any, x: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """y = √(Σ (x − x̄)² / (n − ddof))        ∂x = g (x − x̄) / ((n − ddof) y), 0 where y = 0"""
+    return xp.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def largest(xp: Any, x: Any, axis: Any) -> Any:
+    """max x with its axes kept, or 0 where it is infinite or there is nothing: a shift that leaves no inf − inf."""
+    if not count(x.shape, axis):
+        return xp.zeros(kept(x.shape, axis), x.dtype)
+    top = xp.max(x, axis=axis, keepdims=True)
+    return xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+
+
+@op(
+    x=lambda xp, g, x, y, axis: (
+        back(xp, g, x.shape, axis)
+        * xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
+    ),
+    domain=AXES,
+)
+def logsumexp(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with m = max x        ∂x = g eˣ⁻ʸ, the softmax; 0 at x = −∞"""
+    m = largest(xp, x, axis)
+    total = xp.sum(xp.exp(x - m), axis=axis, keepdims=True)
+    return xp.reshape(xp.log(total) + m, xp.sum(x, axis=axis, keepdims=keepdims).shape)
+
+
+@op(domain={"x": "distinct", "axis": "axis", "keepdims": (False, True), "empty": False})
+def argmax(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = the index of the first maximum, without a derivative"""
+    return xp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(domain={"x": "distinct", "axis": "axis", "keepdims": (False, True), "empty": False})
+def argmin(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = the index of the first minimum, without a derivative"""
+    return xp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@op(domain={"x": "bool", "axis": "axes", "keepdims": (False, True)})
+def any_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = whether some x is true, without a derivative"""
+    return xp.any(x, axis=axis, keepdims=keepdims)
+
+
+@op(domain={"x": "bool", "axis": "axes", "keepdims": (False, True)})
+def all_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = whether every x is true, without a derivative"""
+    return xp.all(x, axis=axis, keepdims=keepdims)

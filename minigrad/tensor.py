@@ -1,0 +1,223 @@
+"""Floor 1: the Tensor, an array that may take part in a graph.
+
+A Tensor is two things: `data`, an array of some backend, and `node`, its place in the graph (None for a constant).
+All mathematics lives elsewhere: operators and methods are put on Tensor by `ops/methods.py`, `backward` by
+`backward.py`. The gradient is kept by the node, so that a Tensor never points to itself through the graph:
+
+    x = tensor([1.0, 2.0], requires_grad=True)     # data + Leaf
+    y = (x * x).sum()                              # data + Node, whose parents lead back to the Leaf
+    y.backward()                                   # the Leaf keeps the gradient: x.grad
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .backends import NAMESPACES
+
+clock = itertools.count(1)  # every node and every write in place takes the next tick
+
+
+class Leaf:
+    """An end of the graph: where a gradient arrives and is kept."""
+
+    op: Any = None
+    parents: Any = ()
+    __slots__ = ("dtype", "grad", "hooks", "order", "shape")
+
+    def __init__(self, data: Any) -> None:
+        self.order = next(clock)
+        self.shape = data.shape
+        self.dtype = data.dtype
+        self.grad: Tensor | None = None
+        self.hooks: list[Callable] | None = None
+
+
+class Hook:
+    """A function (node, gradient) at a node; `remove` takes it off again."""
+
+    def __init__(self, node: Leaf, function: Callable) -> None:
+        self.node, self.function = node, function
+        node.hooks = [*(node.hooks or ()), function]
+
+    def remove(self) -> None:
+        left = [f for f in self.node.hooks or () if f is not self.function]
+        self.node.hooks = left or None
+
+
+def keep_gradient(node: Leaf, gradient: Tensor) -> None:
+    node.grad = gradient
+
+
+class Tensor:
+    """An array with a place in the graph. Make one with `minigrad.tensor(...)`."""
+
+    __slots__ = ("__weakref__", "data", "node")
+    __array_ufunc__ = None  # numpy_array * tensor is left to Tensor
+
+    def __init__(self, data: Any, node: Any = None) -> None:
+        self.data = data
+        self.node = node
+
+    # ---- what it is
+    shape = property(lambda self: self.data.shape, doc="The length of each axis.")
+    dtype = property(lambda self: self.data.dtype, doc="The type of the numbers.")
+    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
+    size = property(lambda self: self.data.size, doc="The number of elements.")
+    nbytes = property(lambda self: self.data.nbytes, doc="Bytes of the elements.")
+    device = property(lambda self: NAMESPACES[type(self.data)].device(self.data), doc="Where the data lives.")
+    is_leaf = property(lambda self: self.node is None or self.node.op is None, doc="True unless an operation made it.")
+
+    # ---- gradients
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor. Setting it to True makes the tensor a leaf of the graph."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"requires_grad of the result of {self.node.op.name} cannot be changed: only leaves can; "
+                "use .detach() for a copy outside the graph"
+            )
+        if wanted and self.data.dtype.kind != "f":
+            raise TypeError(f"gradients need a float dtype, not {self.data.dtype}; use x.astype(float)")
+        if wanted and self.node is None:
+            self.node = Leaf(self.data)
+        elif not wanted:
+            self.node = None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` left here, or None."""
+        node = self.node
+        if node is None:
+            return None
+        if node.op is not None and node.hooks is None and node.grad is None:
+            warnings.warn(
+                f".grad of the result of {node.op.name}, which is no leaf, is not kept; "
+                "call .retain_grad() on it before backward()",
+                stacklevel=2,
+            )
+        return node.grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if self.node is None:
+                raise RuntimeError("grad cannot be set: the tensor does not require gradients")
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad must be a Tensor or None, not {type(value).__name__}")
+            if (value.shape, value.dtype, value.device) != (self.shape, self.dtype, self.device):
+                raise ValueError(
+                    f"grad must look like its tensor: expected {self.shape} {self.dtype} on {self.device}, "
+                    f"got {value.shape} {value.dtype} on {value.device}"
+                )
+        if self.node is not None:
+            self.node.grad = value
+
+    def zero_grad(self) -> None:
+        """Forgets the gradient (to None)."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Asks backward to keep this tensor's gradient although it is no leaf."""
+        node = self._recorded("retain_grad")
+        if node.op is not None and keep_gradient not in (node.hooks or ()):
+            Hook(node, keep_gradient)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Hook:
+        """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns, if anything, replaces
+        the gradient. `.remove()` of the result takes the hook off."""
+        return Hook(self._recorded("register_hook"), lambda node, gradient: hook(gradient))
+
+    def _recorded(self, what: str) -> Any:
+        if self.node is None:
+            raise RuntimeError(f"{what}: the tensor does not require gradients")
+        return self.node
+
+    def detach(self) -> Tensor:
+        """The same memory outside the graph."""
+        return Tensor(self.data)
+
+    # ---- conversions
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array: on the CPU the same memory, from a device a copy."""
+        if self.node is not None:
+            raise RuntimeError("a tensor that requires gradients is not turned into an array; use .detach().numpy()")
+        return NAMESPACES[type(self.data)].to_host(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if not isinstance(self.data, np.ndarray):
+            raise TypeError(f"a tensor on {self.device} is not copied to the host silently; use .numpy()")
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.node is not None:
+            raise BufferError("a tensor that requires gradients is not exported; use .detach()")
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+    def _host(self) -> np.ndarray:
+        return NAMESPACES[type(self.data)].to_host(self.data)
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        if self.data.size != 1:
+            raise ValueError(f"item: only a tensor of one element has one, this one has shape {self.shape}")
+        return self._host().item()
+
+    def tolist(self) -> Any:
+        return self._host().tolist()
+
+    def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
+        return bool(self._host())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.data.dtype.kind not in "iu":
+            raise TypeError(f"only an integer tensor is an index, this one is {self.dtype}")
+        return self.item()
+
+    def __len__(self) -> int:
+        if not self.data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self.data.shape[0]
+
+    __hash__ = object.__hash__  # == compares elements; a tensor as a key is itself
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and self.data.size == 1 else str(self), spec)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._host(), separator=", ", prefix="tensor(")
+        notes = [] if self.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self.dtype}"]
+        if not self.data.size and self.data.ndim != 1:
+            notes.append(f"shape={self.shape}")
+        if self.device != "cpu":
+            notes.append(f"device={self.device!r}")
+        if self.node is not None:
+            notes.append("requires_grad=True" if self.node.op is None else f"op=<{self.node.op.name}>")
+        return f"tensor({', '.join([text, *notes])})"
+
+    def __str__(self) -> str:
+        return repr(self)
