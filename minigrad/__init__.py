@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
-from . import backends, ops
+from . import backends, functional, fused, ops
 from .backends import register
 from .backward import grad
+from .composition import twins
 from .creation import (
     Generator,
     Parameter,
@@ -36,5 +38,15 @@ from .tensor import Tensor
 
 __version__ = "0.1.0"
 
-for _name in ops.__all__:
-    globals()[_name] = getattr(ops, _name)
+for _room in (ops, functional):
+    globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
+
+_LATER = ("check", "data", "draw", "metrics", "models", "nn", "optim", "training")  # rooms that are opened when asked for
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("save", "load"):
+        return getattr(importlib.import_module(f"{__name__}.serialization"), name)
+    if name in _LATER and importlib.util.find_spec(f"{__name__}.{name}"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

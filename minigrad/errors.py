@@ -9,6 +9,10 @@ class OperationError(Exception):
     """An operation could not compute; the message names it, the shapes and dtypes, and the likely fix."""
 
 
+class ShapeError(OperationError, ValueError):
+    """Shapes that do not fit."""
+
+
 def explained(op: Any, arrays: tuple, options: dict, error: Exception) -> Exception:
     """The error of an array library, told in terms of the operation. It stays an error of the built-in type."""
     names = [f"{op.inputs[0]}[{i}]" for i in range(len(arrays))] if op.variadic else op.inputs

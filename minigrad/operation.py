@@ -35,6 +35,7 @@ class Op:
         last = count + code.co_kwonlyargcount
         self.inputs = code.co_varnames[last : last + 1] if self.variadic else code.co_varnames[1:count]
         self.options = dict.fromkeys(options, inspect.Parameter.empty) | (forward.__kwdefaults__ or {})
+        self.defaults = dict(zip(reversed(self.inputs), reversed(forward.__defaults__ or ()), strict=False))
         self.extras = extras
         self.domain = domain
         self.definition: Callable | None = None  # the composition that this operation is a fast twin of
@@ -227,10 +228,11 @@ def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     options = dict(zip(op.options, args[count:], strict=False))
     inputs = list(args[:count])
     for name in op.inputs[len(inputs) :]:
-        if name in kwargs:
-            inputs.append(kwargs.pop(name))
+        if name in kwargs or name in op.defaults:
+            inputs.append(kwargs.pop(name, op.defaults.get(name)))
     if len(inputs) < count or len(args) > count + len(op.options) or options.keys() & kwargs or kwargs.keys() - op.options:
-        usage = [*op.inputs, *(f"{k}={v!r}" if v is not inspect.Parameter.empty else k for k, v in op.options.items())]
+        usage = [*(f"{x}={op.defaults[x]!r}" if x in op.defaults else x for x in op.inputs),
+             *(f"{k}={v!r}" if v is not inspect.Parameter.empty else k for k, v in op.options.items())]
         raise TypeError(
             f"{op.name} is called as {op.name}({', '.join(usage)}); got {len(args)} positional arguments"
             + (f" and {', '.join(kwargs)}" if kwargs else "")

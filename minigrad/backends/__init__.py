@@ -21,6 +21,7 @@ NAMES = """
     abs add subtract multiply divide floor_divide remainder negative positive power square sqrt reciprocal sign
     exp log log1p expm1 sin cos tanh maximum minimum clip where
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not logical_xor
+    bitwise_and bitwise_or bitwise_xor invert
     isnan isinf isfinite
     sum mean max min var std argmax argmin any all
     reshape transpose swapaxes expand_dims squeeze broadcast_to concatenate stack

@@ -80,7 +80,7 @@ def centred(xp: Any, x: Any, axis: Any) -> Any:
     x=lambda xp, g, x, axis, ddof: (
         2 * back(xp, g, x.shape, axis) * centred(xp, x, axis) / (count(x.shape, axis) - ddof)
     ),
-    domain={"axis": "axes", "keepdims": (False, True), "ddof": (0, 1), "empty": False},
+    domain={"axis": "axes", "keepdims": (False, True), "ddof": (0, 1), "spread": 2},
 )
 def var(xp: Any, x: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """y = Σ (x − x̄)² / (n − ddof)        ∂x = 2 g (x − x̄) / (n − ddof)"""
@@ -121,7 +121,9 @@ def logsumexp(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> A
     """y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with m = max x        ∂x = g eˣ⁻ʸ, the softmax; 0 at x = −∞"""
     m = largest(xp, x, axis)
     total = xp.sum(xp.exp(x - m), axis=axis, keepdims=True)
-    return xp.reshape(xp.log(total) + m, xp.sum(x, axis=axis, keepdims=keepdims).shape)
+    with xp.quiet():  # ln 0 = −∞ is the right value where every x is −∞
+        y = xp.log(total) + m
+    return y if keepdims else xp.squeeze(y, tuple(axes_of(x.shape, axis)))
 
 
 @op(domain={"x": "distinct", "axis": "axis", "keepdims": (False, True), "empty": False})

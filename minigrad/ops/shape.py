@@ -30,8 +30,12 @@ def reshape_(xp: Any, x: Any, *, shape: Any) -> Any:
     return xp.reshape(x, shape)
 
 
-def reshape(x: Any, *shape: Any) -> Any:
-    return reshape_(x, shape=shape[0] if len(shape) == 1 else shape)
+def reshape(x: Any, *lengths: Any, shape: Any = None) -> Tensor:
+    if lengths:
+        shape = lengths[0] if len(lengths) == 1 else lengths
+    if shape is None:
+        raise TypeError("reshape: say the shape: reshape(x, (2, 3)), x.reshape(2, 3) or x.reshape(-1)")
+    return reshape_(x, shape=shape)
 
 
 def inverse(axes: Any) -> tuple[int, ...]:
@@ -62,8 +66,9 @@ def transpose_(xp: Any, x: Any, *, axes: Any = None) -> Any:
     return xp.transpose(x, axes)
 
 
-def transpose(x: Any, *axes: Any) -> Any:
-    axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+def transpose(x: Any, *order: Any, axes: Any = None) -> Tensor:
+    if order:
+        axes = order[0] if len(order) == 1 and not isinstance(order[0], int) else order
     return transpose_(x, axes=axes if axes is None else tuple(axes))
 
 

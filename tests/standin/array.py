@@ -17,7 +17,7 @@ import numpy as np
 
 from .counters import transfers
 from .device import Device, Memory, MemoryPointer
-from .record import SURFACE, implements, offer
+from .record import SURFACE, offer
 
 TYPE_CHARS = frozenset("?bhilqBHILQefdFD")
 SCALARS = frozenset({bool, int, float, complex})  # those of Python; they are weak, and their subclasses are refused
@@ -268,7 +268,7 @@ class ndarray:
         return format(self.get(), spec)
 
     def __reduce__(self) -> Any:
-        return array, (self.get(order="A"),)
+        return SURFACE["array"], (self.get(order="A"),)
 
     # What NumPy asks an array
 
@@ -303,7 +303,9 @@ class ndarray:
     def __dlpack_device__(self) -> tuple[int, int]:
         return DLPACK_CUDA, 0
 
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
         """Only `cupy.from_dlpack` can take the memory itself; a consumer that asks for the CPU is handed a copy."""
         if dl_device != (DLPACK_CPU, 0):
             raise BufferError("the memory of the stand-in GPU cannot be handed to another library; use .get()")
@@ -386,80 +388,6 @@ def cast(a: np.ndarray, dtype: np.dtype, order: str = "K") -> np.ndarray:
             for outside, value in ((a >= limits.max, limits.max), (a <= limits.min, limits.min), (np.isnan(a), nan)):
                 converted[outside] = np.array(value, register).astype(dtype)
     return converted
-
-
-def is_device_sequence(obj: Any) -> bool:
-    """Whether a nested sequence holds arrays of the device and nothing else."""
-    if isinstance(obj, (list, tuple)):
-        return bool(obj) and all(map(is_device_sequence, obj))
-    return type(obj) is ndarray
-
-
-def gather(obj: Any) -> np.ndarray:
-    """A nested sequence of device arrays as one array."""
-    return obj._array if type(obj) is ndarray else np.stack([gather(x) for x in obj])
-
-
-@implements("array")
-def array(
-    obj: Any,
-    dtype: Any = None,
-    copy: Any = True,
-    order: Any = "K",
-    subok: bool = False,
-    ndmin: int = 0,
-    *,
-    blocking: bool = False,
-) -> ndarray:
-    if subok:
-        raise NotImplementedError
-    order = order or "K"
-    if type(obj) is ndarray:
-        made = obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=bool(copy))
-        if copy is False and made is not obj:
-            raise ValueError("Unable to avoid copy while creating an array as requested.")
-        missing = ndmin - made.ndim
-        return made.reshape((1,) * missing + made.shape) if missing > 0 else made
-    if is_device_sequence(obj):
-        return kept(np.array(gather(obj), dtype, ndmin=ndmin))
-    host = np.array(obj, dtype, order=order, ndmin=ndmin)
-    supported(host.dtype)
-    if host.ndim:  # a 0-d value is filled in by a kernel, which takes it as an argument
-        transfers.upload(host.nbytes)
-    return kept(host)
-
-
-@implements("asarray")
-def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> ndarray:
-    return array(a, dtype, copy, order)
-
-
-@implements("asanyarray")
-def asanyarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> ndarray:
-    return array(a, dtype, copy, order)
-
-
-@implements("asnumpy")
-def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, blocking: bool = True) -> np.ndarray:
-    if type(a) is ndarray:
-        return a.get(order=order, out=out)
-    host = np.asarray(a, order=order)
-    if out is None:
-        return host
-    np.copyto(out, host)
-    return out
-
-
-@implements("from_dlpack")
-def from_dlpack(array: Any, *, device: Any = None, copy: Any = None) -> ndarray:
-    """The same memory, but a new owner: DLPack does not carry `base`."""
-    if device is not None:
-        raise NotImplementedError("from_dlpack() does not support device yet.")
-    if array.__dlpack_device__()[0] != DLPACK_CUDA:
-        raise TypeError("CPU arrays cannot be directly imported to CuPy. Use `cupy.array(numpy.from_dlpack(input))`")
-    if copy:
-        raise BufferError("copy=True only supported for copy to CPU.")
-    return ndarray(array.shape, array.dtype, array.data, array.strides)
 
 
 offer("ndarray", ndarray)

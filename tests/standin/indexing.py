@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .array import SCALARS, array, cast, fresh, ndarray, operand, view
+from .array import SCALARS, cast, fresh, ndarray, operand, view
 from .counters import transfers
+from .exchange import array
+from .record import SURFACE
 
 LOT = np.random.default_rng(20)
 
@@ -45,21 +47,24 @@ def wrapped(k: np.ndarray, length: int) -> np.ndarray:
     return np.remainder(k, length).astype(np.intp) if length else k
 
 
+def basic(k: Any) -> bool:
+    """Whether k is no array, nor to be made one. A boolean is: of no axes."""
+    return k is None or k is Ellipsis or type(k) in (int, float, slice) or isinstance(k, np.number)
+
+
 def prepare(shape: tuple[int, ...], key: Any) -> tuple[tuple, bool]:
     """The key for NumPy, and whether it is an advanced one: with arrays in it, so that the result is a copy."""
     key = key if type(key) is tuple else (key,)
-    if all(k is None or k is Ellipsis or type(k) in (int, slice) or isinstance(k, np.integer) for k in key):
+    if all(map(basic, key)):
         return key if any(k is Ellipsis for k in key) else (*key, Ellipsis), False
 
-    numbers = (int, float, slice, np.number)
-    parts = [k if k is None or k is Ellipsis or (isinstance(k, numbers) and k is not True and k is not False)
-             else index_array(k) for k in key]  # fmt: skip
-    uses = [0 if k is None or k is Ellipsis else k.ndim if is_mask(k) else 1 for k in parts]
+    parts = [k if basic(k) else index_array(k) for k in key]
+    uses = [k.ndim if is_mask(k) else 0 if k is None or k is Ellipsis else 1 for k in parts]
     if sum(uses) > len(shape):
         raise IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {sum(uses)} were indexed")
-    if any(k is Ellipsis for k in parts):
-        at = next(i for i, k in enumerate(parts) if k is Ellipsis)
-        uses[at] = len(shape) - sum(uses)
+    for i, k in enumerate(parts):
+        if k is Ellipsis:
+            uses[i] = len(shape) - sum(uses)
     if any(map(is_mask, parts)):
         transfers.synchronize()  # how many are true decides the shape of the result
 
@@ -85,11 +90,11 @@ def setitem(x: ndarray, key: Any, value: Any) -> None:
     if not advanced:
         part = view(x, x._array[key])
         if type(value) is ndarray:
-            write(part._array, value._array)
+            part._array[...] = converted(value, x._array.dtype)
         else:
             part.fill(value)
         return
-    value = cast(np.asarray(operand(value)), x._array.dtype)
+    value = converted(value, x._array.dtype)
     if any(map(is_mask, key)):
         x._array[key] = value
         return
@@ -100,11 +105,12 @@ def setitem(x: ndarray, key: Any, value: Any) -> None:
     x._array[np.unravel_index(places[losers], x._array.shape)] = values[losers]
 
 
-def write(target: np.ndarray, value: np.ndarray) -> None:
-    """Assigns with a cast, after dropping leading axes of length 1 that `target` has no room for."""
-    while value.ndim > target.ndim and value.shape[0] == 1:
+def converted(value: Any, dtype: np.dtype) -> np.ndarray:
+    """A value to be assigned: in the dtype of the target, without its leading axes of length 1."""
+    value = np.asarray(operand(value))
+    while value.ndim and value.shape[0] == 1:
         value = value[0]
-    target[...] = value if value.dtype == target.dtype else cast(value, target.dtype)
+    return value if value.dtype == dtype else cast(value, dtype)
 
 
 def scattered(shape: tuple[int, ...], key: tuple, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,14 +125,13 @@ def scatter(name: str, x: ndarray, key: Any, value: Any) -> None:
         raise NotImplementedError(f"`{name}.at` is not supported yet")
     if type(x) is not ndarray:
         raise AttributeError(f"{type(x).__name__!r} object has no attribute '_scatter_op'")
-    ufunc = getattr(np, name)
-    value = np.asarray(operand(value))
     key, advanced = prepare(x._array.shape, key)
     if not advanced:
-        part = x._array[key]
-        ufunc(part, value, out=part)
+        part = getitem(x, key)
+        SURFACE[name](part, value, part)
         return
-    value = cast(value, x._array.dtype)
+    ufunc = getattr(np, name)
+    value = converted(value, x._array.dtype)
     if any(map(is_mask, key)):
         ufunc.at(x._array, key, value)
         return

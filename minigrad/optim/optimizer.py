@@ -1,0 +1,354 @@
+"""Floor 4: what all optimisers share: groups of parameters, their options, their state.
+
+An optimiser says which options it takes (`checked`), which arrays it keeps for each parameter (`STATE`), which numbers
+its rule is written in (`numbers`), and the rule (`update`): in place, in equation order. A rule works on arrays alone and
+asks none for its value. The learning rate and the count of the steps are 0-d arrays too, so that every step is the same
+program. They are set with plain numbers:
+
+    optimizer.lr = 0.1                            # in all groups
+    optimizer.param_groups[0]["lr"] = 0.1         # in one
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Iterable, Mapping
+from math import inf
+from numbers import Real
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..backends import move, namespace
+from ..creation import array, asarray
+from ..inplace import stamp
+from ..tensor import Tensor
+
+
+def number(name: str, value: Any, low: float = -inf, below: float = inf) -> float:
+    """A plain number with low ≤ value < below; nan is none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is a plain number, not a {type(value).__name__}")
+    if not (low <= value < below and abs(value) < inf):
+        limits = [f"at least {low:g}"] * (low > -inf) + [f"below {below:g}"] * (below < inf)
+        raise ValueError(f"{name} must be {' and '.join(limits or ['finite'])}, not {value}")
+    return float(value)
+
+
+class Slot:
+    """What an optimiser keeps for one parameter: the steps `t` that it took part in and the arrays named in `STATE`;
+    and two arrays to compute in, which hold nothing between steps."""
+
+    t: Any
+    scratch: Any
+    scratch2: Any
+
+    def __init__(self, parameter: Tensor, state: tuple[str, ...]) -> None:
+        self.parameter = parameter
+        self.arrays: dict[str, Any] = dict.fromkeys(state)
+
+    def kept(self) -> dict[str, Any]:
+        """The state by name."""
+        return {"step": self.t, **self.arrays}
+
+
+class Family:
+    """The parameters of a group that share a backend, a dtype and a device, and what their steps share: the numbers
+    of the rule as 0-d arrays (`o.lr` …), the counts of the steps, memory to compute in.
+
+    These arrays and the state are of the parameters' dtype. For float16 they are float32: the square of a small
+    gradient would be 0.
+    """
+
+    def __init__(self, slots: list[Slot], numbers: dict[str, float]) -> None:
+        like = slots[0].parameter.data
+        self.xp = xp = namespace(like)
+        self.slots, self.kind, self.dtype = slots, type(like), like.dtype
+        self.wide = wide = np.promote_types(like.dtype, np.float32)
+        self.one = xp.ones((), wide)
+        self.t = xp.zeros(len(slots), wide)
+        self.o = SimpleNamespace(**{name: xp.zeros((), wide) for name in numbers})
+        self.set(numbers)
+        # The parameters take turns with one piece of memory: it stays in the cache.
+        rows = xp.empty((2, max(slot.parameter.size for slot in slots)), wide)
+        for i, slot in enumerate(slots):
+            x = slot.parameter.data
+            slot.t = xp.reshape(self.t[i : i + 1], ())
+            slot.scratch = xp.reshape(rows[0, : x.size], x.shape)
+            slot.scratch2 = xp.reshape(rows[1, : x.size], x.shape)
+            slot.arrays = {name: xp.zeros_like(x, dtype=wide) for name in slot.arrays}
+
+    def set(self, numbers: dict[str, float]) -> None:
+        for name, value in numbers.items():
+            getattr(self.o, name)[...] = value
+
+    def ready(self, what: str) -> list[tuple[Slot, Any, Any]]:
+        """(slot, parameter, gradient) wherever there is a gradient; their steps are counted."""
+        found = []
+        for slot in self.slots:
+            node = slot.parameter.node
+            if node is None or node.grad is None:
+                continue
+            x = slot.parameter.data
+            if type(x) is not self.kind or x.dtype != self.dtype:
+                raise RuntimeError(
+                    f"{what}: a parameter of shape {x.shape} was moved or cast after the first step; make the "
+                    "optimiser afterwards, and carry the state over by state_dict() and load_state_dict()"
+                )
+            found.append((slot, x, node.grad.data))
+        for t in [self.t] if len(found) == len(self.slots) else [slot.t for slot, _, _ in found]:
+            self.xp.add(t, self.one, out=t)
+        return found
+
+
+class Group(UserDict):
+    """Some parameters and their options, as a dictionary. What is set here reaches the arrays that the steps read."""
+
+    def __init__(self, kind: type[Optimizer], parameters: list[Tensor], options: dict[str, Any]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.data = {"params": parameters, **self.accepted(options)}
+        self.slots = [Slot(p, kind.STATE) for p in parameters]
+        self.families: list[Family] = []  # made at the first step, when the parameters are where they will stay
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.items() if name != "params"}
+
+    def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options, checked; refused if one is unknown."""
+        unknown = options.keys() - self.kind.OPTIONS
+        if unknown:
+            raise KeyError(
+                f"{self.kind.__name__} has no option {', '.join(sorted(map(repr, unknown)))}; "
+                f"its options are {', '.join(self.kind.OPTIONS)}"
+            )
+        try:
+            return self.kind.checked(**options)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self.kind.__name__}: {error}") from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        before = self.options
+        if name == "params":
+            raise TypeError("the parameters of a group are fixed; use add_param_group for more")
+        self.data |= self.accepted(before | {name: value})
+        numbers = self.kind.numbers(self.options)
+        for family in self.families:
+            family.set(numbers)
+            self.kind.convert(family, before, self.options)
+
+    def open(self) -> list[Family]:
+        """The families, made now if this is the first step."""
+        if not self.families:
+            alike: dict[Any, list[Slot]] = {}
+            for slot in self.slots:
+                x = slot.parameter.data
+                alike.setdefault((type(x), x.dtype, slot.parameter.device), []).append(slot)
+            numbers = self.kind.numbers(self.options)
+            self.families = [Family(slots, numbers) for slots in alike.values()]
+        return self.families
+
+
+class Optimizer:
+    """The base of all optimisers.
+
+    `params` are the tensors to change: an iterable of them, such as `model.parameters()`, or a list of dictionaries
+    {"params": iterable, option: value …}, one for each group that has options of its own.
+    """
+
+    OPTIONS: tuple[str, ...] = ("lr",)
+    STATE: tuple[str, ...] = ()
+
+    def __init__(self, params: Any, **options: Any) -> None:
+        self.defaults = options
+        self.param_groups: list[Group] = []
+        for group in grouped(type(self).__name__, params):
+            self.add_param_group(group)
+
+    # ---- what a rule says of itself
+
+    @staticmethod
+    def checked(**options: Any) -> dict[str, Any]:
+        """The options with their values checked."""
+        raise NotImplementedError
+
+    @staticmethod
+    def numbers(options: dict[str, Any]) -> dict[str, float]:
+        """The numbers that the rule is written in, from the options; each becomes a 0-d array `o.<name>`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def convert(family: Family, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Where the state is kept in units of an option: converts it when that option changes."""
+
+    def update(self, group: Group, family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+        """Changes the parameters: the rule itself."""
+        raise NotImplementedError
+
+    # ---- using it
+
+    def step(self) -> None:
+        """One update of every parameter that has a gradient."""
+        what = f"{type(self).__name__}.step"
+        for group in self.param_groups:
+            for family in group.families or group.open():
+                ready = family.ready(what)
+                if ready:
+                    self.update(group, family, ready)
+                for _, x, _ in ready:
+                    stamp(x, what)
+
+    def zero_grad(self) -> None:
+        """Forgets all gradients (to None)."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """More parameters, {"params": iterable, option: value …}; what is not given is as in the first call."""
+        name = type(self).__name__
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise TypeError(f"{name}: a parameter group is a dictionary with the key 'params'")
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        parameters = checked_parameters(name, group["params"], known)
+        given = {key: value for key, value in group.items() if key != "params"}
+        self.param_groups.append(Group(type(self), parameters, self.defaults | given))
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of all groups."""
+        rates = {group["lr"] for group in self.param_groups}
+        if len(rates) > 1:
+            raise ValueError(f"the groups have different learning rates {sorted(rates)}; ask param_groups[i]['lr']")
+        return rates.pop()
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for group in self.param_groups:
+            group["lr"] = value
+
+    def __repr__(self) -> str:
+        groups = (
+            ", ".join([f"{len(g['params'])} parameters", *(f"{k}={v!r}" for k, v in g.options.items())])
+            for g in self.param_groups
+        )
+        return f"{type(self).__name__}({'; '.join(groups)})"
+
+    # ---- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the state and the options, which `load_state_dict` continues from bit for bit.
+
+        {"state": {i: {name: Tensor}}, "param_groups": [{"params": [i …], option: value …}]}, where i counts the
+        parameters through all groups; before the first step no parameter has a state.
+        """
+        state, groups, start = {}, [], 0
+        for group in self.param_groups:
+            indices = list(range(start, start := start + len(group.slots)))
+            groups.append({**group.options, "params": indices})
+            if group.families:
+                for i, slot in zip(indices, group.slots, strict=True):
+                    state[i] = {name: asarray(x).detach().copy() for name, x in slot.kept().items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continues from such a state. Nothing changes unless all of it fits; every problem is named."""
+        problems = misfits(self, state_dict)
+        if problems:
+            raise ValueError("\n  ".join([f"{type(self).__name__}.load_state_dict:", *problems]))
+        state, start = state_dict["state"], 0
+        for group, given in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            group.data |= group.accepted({name: given[name] for name in self.OPTIONS})
+            for family in group.open() if state else group.families:
+                family.set(self.numbers(group.options))
+            for i, slot in enumerate(group.slots, start):
+                for name, x in slot.kept().items() if group.families else ():
+                    value = state[i][name] if i in state else 0.0
+                    x[...] = move(array(value, x.dtype), namespace(x).device(x))
+            start += len(group.slots)
+
+
+def grouped(name: str, params: Any) -> list[Mapping[str, Any]]:
+    """What an optimiser was given, as a list of groups."""
+    if isinstance(params, Mapping):
+        raise TypeError(f"{name}: one dictionary is no list of groups; put it into a list")
+    params = listed(name, params)
+    return params if params and all(isinstance(p, Mapping) for p in params) else [{"params": params}]
+
+
+def listed(name: str, params: Any) -> list[Any]:
+    """The items of an iterable; what is none gets the likely fix."""
+    fix = None
+    if isinstance(params, Tensor):
+        fix = "a single tensor; put it into a list"
+    elif hasattr(params, "parameters"):
+        fix = f"a {type(params).__name__}; hand in its parameters()"
+    elif callable(params):
+        fix = f"the function {getattr(params, '__name__', params)!s} itself; call it: add ()"
+    elif isinstance(params, (set, frozenset)):
+        fix = "a set, which has no order; use a list"
+    elif not isinstance(params, Iterable) or isinstance(params, str):
+        fix = f"a {type(params).__name__}"
+    if fix is not None:
+        raise TypeError(f"{name}: expected an iterable of tensors, got {fix}")
+    params = list(params)
+    if not params:
+        raise ValueError(f"{name}: no parameters; (an iterator, such as model.parameters() gives, is used up by one pass)")
+    return params
+
+
+def checked_parameters(name: str, params: Any, known: set[int]) -> list[Tensor]:
+    """The parameters of one group: leaves that ask for gradients, each only once."""
+    parameters = listed(name, params)
+    for i, p in enumerate(parameters):
+        wrong = None
+        if isinstance(p, tuple) and len(p) == 2 and isinstance(p[1], Tensor):
+            wrong = "is a pair of a name and a tensor; use parameters(), not named_parameters()"
+        elif not isinstance(p, Tensor):
+            wrong = f"is a {type(p).__name__}, not a Tensor"
+        elif not p.is_leaf:
+            wrong = f"is the result of {p.node.op.name}, not a leaf; use .detach().requires_grad_() where it is made"
+        elif not p.requires_grad:
+            wrong = "does not require gradients; make it with requires_grad=True"
+        elif id(p) in known:
+            wrong = "was given twice"
+        if wrong:
+            shape = f" of shape {p.shape}" if isinstance(p, Tensor) else ""
+            raise (ValueError if isinstance(p, Tensor) else TypeError)(f"{name}: parameter {i}{shape} {wrong}")
+        known.add(id(p))
+    return parameters
+
+
+def misfits(optimizer: Optimizer, given: Any) -> list[str]:
+    """All that keeps a state from being loaded."""
+    if not isinstance(given, Mapping) or not {"state", "param_groups"} <= given.keys():
+        return ["expected what state_dict() returns, a dictionary with 'state' and 'param_groups'"]
+    state, groups = given["state"], given["param_groups"]
+    if len(groups) != len(optimizer.param_groups):
+        return [f"{len(groups)} parameter groups are given, the optimiser has {len(optimizer.param_groups)}"]
+    problems = []
+    for k, (group, other) in enumerate(zip(optimizer.param_groups, groups, strict=True)):
+        if len(other.get("params", ())) != len(group.slots):
+            problems.append(f"group {k}: {len(other.get('params', ()))} parameters are given, it has {len(group.slots)}")
+        missing = [name for name in optimizer.OPTIONS if name not in other]
+        if missing:
+            problems.append(f"group {k}: the options {', '.join(missing)} are missing")
+        try:
+            group.accepted({name: value for name, value in other.items() if name != "params"})
+        except (KeyError, TypeError, ValueError) as error:
+            problems.append(f"group {k}: {error.args[0]}")
+    slots = [slot for group in optimizer.param_groups for slot in group.slots]
+    for i, entries in state.items():
+        if i not in range(len(slots)):
+            problems.append(f"state {i!r}: there is no such parameter")
+            continue
+        shapes = {name: slots[i].parameter.shape for name in optimizer.STATE} | {"step": ()}
+        if entries.keys() != shapes.keys():
+            problems.append(f"state {i}: expected {', '.join(shapes)}; got {', '.join(map(str, entries)) or 'nothing'}")
+            continue
+        for name, shape in shapes.items():
+            if np.shape(entries[name]) != shape:
+                problems.append(f"state {i}: {name} has shape {np.shape(entries[name])}, its parameter {shape}")
+    return problems

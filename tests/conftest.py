@@ -1,0 +1,36 @@
+"""Profiles of the property tests, and the backends that they run on."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+from minigrad import backends
+
+hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def load_standin():
+    from minigrad.backends import cupy as real
+    from tests import standin
+
+    return real.build(standin.cupy, standin.cupyx, name="standin")
+
+
+backends.register("standin", load_standin)
+
+
+@pytest.fixture(params=["cpu", "standin", "cuda"])
+def device(request):
+    """Each backend in turn. Without a GPU the CuPy tests are skipped, and the strict stand-in runs the same code."""
+    if request.param == "cuda":
+        try:
+            backends.backend("cuda")
+        except backends.BackendUnavailableError as error:
+            pytest.skip(f"no GPU: {str(error)[:80]}")
+    return request.param
