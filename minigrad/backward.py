@@ -145,13 +145,11 @@ SAME = Op(same, {"x": lambda xp, g: g})
 def through_definition(node: Any, g: Tensor) -> tuple[list, list]:
     """The differentiable gradients of a fast twin: those of the composition that it stands for."""
     arrays, options = node.saved[-1]
-    inputs = [Tensor(x, p and Node(SAME, (p,), ((),), x)) for x, p in zip(arrays, node.parents, strict=True)]
+    inputs = [x if x is None else Tensor(x, parent and Node(SAME, (parent,), ((),), x)) for x, parent in zip(arrays, node.parents)]
     y = node.op.definition(*inputs, **options)
-    roots, wanted = {y.node: g}, {x.node for x in inputs if x.node}
+    roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
     found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
-    gradients = [found.get(x.node) for x in inputs]
-    zeros = [lambda xp, g, x=x: xp.zeros_like(x) for x in inputs]
-    return [zero if gx is None else lambda xp, g, gx=gx: gx for zero, gx in zip(zeros, gradients)], [()] * len(inputs)
+    return [lambda xp, g, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs], [()] * len(inputs)
 
 
 def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool, name: str) -> dict[Leaf, Any]:

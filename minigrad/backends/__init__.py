@@ -37,7 +37,6 @@ EXTRAS = {
     "owner": "owner(x): the array that owns the memory which x looks at",
     "constant": "constant(value, dtype): a read-only 0-d array of a Python number, cached",
     "index_add": "index_add(g, shape, index): zeros(shape) with g added at index, the adjoint of x[index]",
-    "select": "select(keep, x): x where the mask is true, exactly 0 elsewhere",
     "windows": "windows(x, kernel, stride, dilation): a view of the sliding windows over the last axes",
     "fold": "fold(w, shape, stride, dilation): the windows added back, the adjoint of windows",
     "erf": "erf(x): the error function",

@@ -82,9 +82,6 @@ def build(cupy: Any, cupyx: Any, name: str = "cuda") -> SimpleNamespace:
     def astype(x: Any, dtype: Any) -> Any:
         return x.astype(dtype, copy=False)
 
-    def select(keep: Any, x: Any) -> Any:
-        return cupy.where(keep, x, constant(0, x.dtype))
-
     class Generator:
         """Random draws in the shape and dtype of a `like` array; other numbers than NumPy's from the same seed."""
 
@@ -102,7 +99,7 @@ def build(cupy: Any, cupyx: Any, name: str = "cuda") -> SimpleNamespace:
             return cupy.asarray(draw(like.shape, dtype=wide), dtype=like.dtype)
 
     pool = cupy.get_default_memory_pool
-    xp.asarray, xp.owner, xp.constant, xp.index_add, xp.select = asarray, owner, constant, index_add, select
+    xp.asarray, xp.owner, xp.constant, xp.index_add = asarray, owner, constant, index_add
     xp.astype = astype
     xp.generator = Generator
     xp.erf = cupyx.scipy.special.erf

@@ -13,7 +13,7 @@ from .scatter import index_add, select
 from .windowing import fold as _fold
 from .windowing import windows as _windows
 
-__all__ = [*NAMES, "constant", "erf", "index_add", "select"]
+__all__ = [*NAMES, "constant", "erf", "index_add", "windows"]
 
 # A 0-d result of NumPy decays to a scalar of these types; inside the backward walk they may flow as they are.
 array_types = (np.ndarray, np.float16, np.float32, np.float64)
@@ -21,6 +21,13 @@ array_types = (np.ndarray, np.float16, np.float32, np.float64)
 for _name in NAMES:
     if hasattr(np, _name):
         globals()[_name] = getattr(np, _name)
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """`where(mask, x, 0)` stands in many formulas, and np.where is slow where a mask has no pattern: see select."""
+    if type(y) is int and y == 0 and isinstance(x, np.ndarray) and type(condition) is np.ndarray:
+        return select(condition, x)
+    return np.where(condition, x, y)
 
 
 def astype(x: Any, dtype: Any) -> Any:  # a NumPy function only since 2.1
