@@ -41,7 +41,16 @@ __version__ = "0.1.0"
 for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
-_LATER = ("check", "data", "draw", "metrics", "models", "nn", "optim", "training")  # rooms that are opened when asked for
+_LATER = (
+    "check",
+    "data",
+    "draw",
+    "metrics",
+    "models",
+    "nn",
+    "optim",
+    "training",
+)  # rooms that are opened when asked for
 
 
 def __getattr__(name: str) -> Any:

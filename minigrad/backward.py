@@ -24,21 +24,20 @@ import numpy as np
 
 from .backends import NAMESPACES
 from .creation import asarray
-from .graph import Mode, Node, recording
+from .graph import Mode, recording
 from .inplace import check_writes
-from .operation import Op
-from .tensor import Leaf, Tensor
+from .tensor import Tensor
 
 
 def walk(
-    roots: dict[Leaf, Any], nodes: list, wanted: set[Leaf] | None, keep_graph: bool, create_graph: bool
-) -> dict[Leaf, Any]:
+    roots: dict[Any, Any], nodes: list, wanted: set[Any] | None, keep_graph: bool, create_graph: bool
+) -> dict[Any, Any]:
     """The gradients at the wanted nodes (None: at all leaves), from those given at the roots; `nodes` are the
     reachable ones, youngest first."""
     check_writes(nodes, create_graph)
     needed = None if wanted is None else leading_to(wanted, nodes)
     pending = dict(roots)
-    sums: set[Leaf] = set()  # where pending holds a sum formed here, which may be added to in place
+    sums: set[Any] = set()  # where pending holds a sum formed here, which may be added to in place
     found = {}
     for node in nodes:
         g = pending.pop(node, None)
@@ -55,17 +54,17 @@ def walk(
         formulas = op.formulas * len(node.parents) if op.variadic else op.formulas
         if not create_graph:
             saved = node.saved
-        elif op.definition is None:
+        elif op.through is None:
             saved = op.wrapped(node)
         else:
-            formulas, saved = through_definition(node, g)
+            formulas, saved = op.through(node, g), node.saved
         for parent, formula, args in zip(node.parents, formulas, saved, strict=False):
             if parent is None or (needed is not None and parent not in needed):
                 continue
             gx = formula(xp, g, *args)
             if gx.shape != parent.shape:
                 gx = unbroadcast(xp, gx, parent.shape)
-            if gx.dtype != parent.dtype:
+            if gx.dtype is not parent.dtype and gx.dtype != parent.dtype:
                 gx = NAMESPACES[type(gx)].astype(gx, parent.dtype)
             have = pending.get(parent)
             if have is None:
@@ -83,7 +82,7 @@ def walk(
     return found
 
 
-def reachable(roots: Any, wanted: set[Leaf] | None = None) -> list:
+def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
     """All nodes that the roots lead to, youngest first. What is older than every wanted node cannot lead to one."""
     oldest = min((node.order for node in wanted), default=0) if wanted else 0
     seen = set(roots)
@@ -102,7 +101,7 @@ def reachable(roots: Any, wanted: set[Leaf] | None = None) -> list:
     return sorted(seen, key=attrgetter("order"), reverse=True)
 
 
-def leading_to(wanted: set[Leaf], nodes: list) -> set[Leaf]:
+def leading_to(wanted: set[Any], nodes: list) -> set[Any]:
     """The nodes from which a wanted one can be reached: no other needs a gradient."""
     needed = set(wanted)
     for node in reversed(nodes):
@@ -124,10 +123,10 @@ def is_shared(gx: Any, g: Any, args: tuple) -> bool:
     return gx is g or any(gx is x for x in args) or NAMESPACES[type(data)].owner(data) is not data
 
 
-def run_hooks(xp: Any, node: Leaf, g: Any) -> Any:
+def run_hooks(xp: Any, node: Any, g: Any) -> Any:
     gradient = g if isinstance(g, Tensor) else Tensor(xp.asarray(g))
     for hook in node.hooks or ():
-        changed = hook(node, gradient)
+        changed = hook(gradient)
         if changed is not None:
             if changed.shape != gradient.shape:
                 raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
@@ -135,26 +134,9 @@ def run_hooks(xp: Any, node: Leaf, g: Any) -> Any:
     return gradient if isinstance(g, Tensor) else gradient.data
 
 
-def same(xp: Any, x: Any) -> Any:
-    return x
-
-
-SAME = Op(same, {"x": lambda xp, g: g})
-
-
-def through_definition(node: Any, g: Tensor) -> tuple[list, list]:
-    """The differentiable gradients of a fast twin: those of the composition that it stands for."""
-    arrays, options = node.saved[-1]
-    inputs = [x if x is None else Tensor(x, parent and Node(SAME, (parent,), ((),), x)) for x, parent in zip(arrays, node.parents)]
-    y = node.op.definition(*inputs, **options)
-    roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
-    found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
-    return [lambda xp, g, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs], [()] * len(inputs)
-
-
-def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool, name: str) -> dict[Leaf, Any]:
+def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool, name: str) -> dict[Any, Any]:
     """{node of an output: the gradient to start with}"""
-    roots: dict[Leaf, Any] = {}
+    roots: dict[Any, Any] = {}
     for y, g in zip(outputs, gradients, strict=True):
         if y.node is None:
             raise RuntimeError(
@@ -183,8 +165,8 @@ def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bo
 
 
 def run(
-    roots: dict, nodes: list, wanted: set[Leaf] | None, keep_graph: bool | None, create_graph: bool
-) -> dict[Leaf, Tensor]:
+    roots: dict, nodes: list, wanted: set[Any] | None, keep_graph: bool | None, create_graph: bool
+) -> dict[Any, Tensor]:
     """The walk in its surroundings: silent about 1/0, and recording only where derivatives of derivatives are asked."""
     keep_graph = create_graph if keep_graph is None else keep_graph
     first = next(iter(roots.values()))
@@ -196,9 +178,7 @@ def run(
     return {node: Tensor(NAMESPACES[type(g)].asarray(g)) for node, g in found.items()}
 
 
-def backward(
-    self: Tensor, gradient: Any = None, keep_graph: bool | None = None, create_graph: bool = False
-) -> None:
+def backward(self: Tensor, gradient: Any = None, keep_graph: bool | None = None, create_graph: bool = False) -> None:
     """Adds ∂self/∂leaf to the `.grad` of every leaf that self depends on.
 
     gradient: what to start from, of the shape of self (1 for a scalar). The graph is freed on the way unless
@@ -244,4 +224,4 @@ def grad(
     return gradients[0] if isinstance(inputs, Tensor) else gradients
 
 
-Tensor.backward = backward  # type: ignore[attr-defined]
+setattr(Tensor, "backward", backward)  # noqa: B010 - the type checker reads it in tensor.pyi

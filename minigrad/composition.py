@@ -21,7 +21,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .graph import Mode
+from .backward import reachable, walk
+from .graph import Mode, Node
 from .operation import Op, entry
 from .tensor import Tensor
 
@@ -54,6 +55,30 @@ def composition(*, domain: Any = None) -> Callable:
     return declare
 
 
+def same(xp: Any, x: Any) -> Any:
+    return x
+
+
+SAME = Op(same, {"x": lambda xp, g: g})
+
+
+def through_definition(node: Any, g: Tensor) -> list[Callable]:
+    """The differentiable formulas of a twin's node: the definition is run on the saved inputs, and walked back.
+
+    Each input gets a node of its own on top of its old one, where the inner walk stops; so the gradients found are
+    those of the definition alone, and still hang on the graph below.
+    """
+    arrays, options = node.saved[-1]
+    inputs = [
+        x if x is None else Tensor(x, parent and Node(SAME, (parent,), ((),), x))
+        for x, parent in zip(arrays, node.parents, strict=True)
+    ]
+    y = node.op.definition(*inputs, **options)
+    roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
+    found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
+    return [lambda xp, g, *saved, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs]
+
+
 def always(*args: Any, **kwargs: Any) -> bool:
     return True
 
@@ -67,7 +92,7 @@ def fused(target: Any, extras: tuple[str, ...] = (), suits: Callable = always, *
 
     def declare(forward: Callable) -> Callable:
         operation = Op(forward, formulas, target.domain, extras)
-        operation.definition = target.definition
+        operation.definition, operation.through = target.definition, through_definition
         target.twin, target.suits = entry(operation), suits
         return target.twin
 

@@ -99,9 +99,7 @@ def ones(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_gra
     return _make("ones", _shape(shape), dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def full(
-    shape: Any, fill_value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
-) -> Tensor:
+def full(shape: Any, fill_value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """One value everywhere; the dtype is that of tensor(fill_value) unless given."""
     value = array(fill_value, dtype)
     return _make("full", shape, value, dtype=value.dtype, device=device, requires_grad=requires_grad)

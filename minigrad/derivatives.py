@@ -1,8 +1,8 @@
 """Floor 1: derivatives of functions, built from the one walk of backward.py.
 
-    vjp    vᵀ J        one backward walk
-    jvp    J v         two: uᵀ J is linear in u, and its derivative along v is J v
-    hvp    H v         two: the derivative of (∇f)ᵀ v
+vjp    vᵀ J        one backward walk
+jvp    J v         two: uᵀ J is linear in u, and its derivative along v is J v
+hvp    H v         two: the derivative of (∇f)ᵀ v
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def gradients(y: Tensor, xs: Sequence[Tensor], g: Any, **options: Any) -> list[T
 def vjp(function: Callable, *primals: Any) -> tuple[Tensor, Callable]:
     """y = f(primals…) and the pullback g ↦ (gᵀ ∂y/∂primal, …), which may be called again.
 
-        y, pullback = vjp(f, x, w)
-        gx, gw = pullback(g)
+    y, pullback = vjp(f, x, w)
+    gx, gw = pullback(g)
     """
     xs = leaves(primals)
     y = call(function, xs, "vjp")

@@ -22,25 +22,23 @@ def explained(op: Any, arrays: tuple, options: dict, error: Exception) -> Except
     if kind is None:
         return error
     told = _errors.setdefault(kind, type(f"Operation{kind.__name__}", (OperationError, kind), {}))
-    return told(f"{op.name}: {error}\n  got {got}{asked}{hint(op.name, arrays)}")
+    text = str(error) if str(error).startswith(f"{op.name}:") else f"{op.name}: {error}"
+    return told(f"{text}\n  got {got}{asked}{hint(op.name, arrays, str(error))}")
 
 
 _errors: dict[type, type] = {}
 
 
-def hint(name: str, arrays: tuple) -> str:
-    """The likely fix of a shape that does not fit."""
+def hint(name: str, arrays: tuple, error: str) -> str:
+    """The likely fix of shapes that do not fit."""
     shapes = [tuple(getattr(x, "shape", ())) for x in arrays]
-    if name in ("matmul", "linear") and len(shapes) >= 2 and all(shapes[:2]):
-        a, b = shapes[:2]
-        k = b[-2] if len(b) > 1 else b[0]
-        if name == "matmul" and a[-1] != k:
-            fix = "swapaxes(b, -1, -2)" if len(b) > 1 and a[-1] == b[-1] else "swapaxes(a, -1, -2)"
-            turned = a[-1] == b[-1] or (len(a) > 1 and a[-2] == k)
-            return f"\n  the last axis of a ({a[-1]}) must equal the second last of b ({k})" + (
-                f"; did you mean {fix}?" if turned else ""
-            )
-    if len(shapes) == 2 and name not in ("matmul",):
+    if name == "matmul" and shapes[0][-1] != shapes[1][-2]:
+        (*_, n, k), (*_, l, m) = shapes
+        turned = "swapaxes(b, -1, -2)" if k == m else "swapaxes(a, -1, -2)" if n == l else ""
+        return f"\n  the last axis of a ({k}) must equal the second last of b ({l})" + (
+            f"; did you mean {turned}?" if turned else ""
+        )
+    if len(shapes) == 2 and "broadcast" in error:
         for m, n in zip(reversed(shapes[0]), reversed(shapes[1]), strict=False):
             if m != n and 1 not in (m, n):
                 return (

@@ -113,7 +113,9 @@ def same_shapes(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor
     prediction, target = asarray(prediction), asarray(target)
     if prediction.shape != target.shape:
         fix = "; add or drop an axis with reshape or squeeze" if prediction.size == target.size else ""
-        raise ShapeError(f"{name}: prediction and target must have one shape, got {prediction.shape} and {target.shape}{fix}")
+        raise ShapeError(
+            f"{name}: prediction and target must have one shape, got {prediction.shape} and {target.shape}{fix}"
+        )
     return prediction, target
 
 

@@ -25,24 +25,23 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .tensor import Leaf, clock
+from .tensor import clock
 
 
-class Node(Leaf):
+class Node:
     """An operation that was recorded. parents[i] is where input i came from (None: a constant), saved[i] is what the
     formula of input i needs. Both are None once backward has used them."""
 
-    __slots__ = ("op", "parents", "saved")
+    __slots__ = ("dtype", "hooks", "op", "order", "parents", "saved", "shape")
 
     def __init__(self, op: Any, parents: tuple, saved: tuple, y: Any) -> None:
+        self.op = op
+        self.parents: tuple | None = parents
+        self.saved: tuple | None = saved
         self.order = next(clock)
         self.shape = y.shape
         self.dtype = y.dtype
-        self.grad = None
-        self.hooks = None
-        self.op = op
-        self.parents = parents
-        self.saved = saved
+        self.hooks: list | None = None
 
 
 # ---- modes: per thread and per asynchronous task

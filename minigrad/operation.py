@@ -38,7 +38,8 @@ class Op:
         self.defaults = dict(zip(reversed(self.inputs), reversed(forward.__defaults__ or ()), strict=False))
         self.extras = extras
         self.domain = domain
-        self.definition: Callable | None = None  # the composition that this operation is a fast twin of
+        self.definition: Callable | None = None  # a fast twin names the composition that it equals,
+        self.through: Callable | None = None  # and how a differentiable walk goes through that one instead
         formulas = dict(formulas)
         self.formulas = [formulas.pop(name, None) for name in self.inputs]
         if formulas:
@@ -46,6 +47,14 @@ class Op:
         self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
         self.differentiable = any(self.formulas)
         self._keepers: dict[Any, Callable] = {}
+
+    def signature(self) -> inspect.Signature:
+        """How the operation is called."""
+        Parameter, empty = inspect.Parameter, inspect.Parameter.empty
+        defaults = {**dict.fromkeys(self.inputs, empty), **self.defaults, **self.options}
+        return inspect.Signature(
+            [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD, default=d) for n, d in defaults.items()]
+        )
 
     def keeper(self, wanted: Any) -> Callable:
         """The function (inputs…, y, options) → saved, for the inputs that want a gradient (a tuple of booleans).
@@ -55,6 +64,7 @@ class Op:
         """
         keep = self._keepers.get(wanted)
         if keep is None:
+            each: list[tuple]
             if self.variadic:
                 each = [(self.needs[0], i) if want else (None, i) for i, want in enumerate(wanted)]
             else:
@@ -133,7 +143,8 @@ def entry(operation: Op) -> Callable:
     call = kind(operation)
     call.__name__ = call.__qualname__ = operation.name
     call.__doc__ = operation.doc
-    call.op = operation  # type: ignore[attr-defined]
+    call.__signature__ = operation.signature()
+    call.op = operation
     return call
 
 
@@ -230,11 +241,14 @@ def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     for name in op.inputs[len(inputs) :]:
         if name in kwargs or name in op.defaults:
             inputs.append(kwargs.pop(name, op.defaults.get(name)))
-    if len(inputs) < count or len(args) > count + len(op.options) or options.keys() & kwargs or kwargs.keys() - op.options:
-        usage = [*(f"{x}={op.defaults[x]!r}" if x in op.defaults else x for x in op.inputs),
-             *(f"{k}={v!r}" if v is not inspect.Parameter.empty else k for k, v in op.options.items())]
+    if (
+        len(inputs) < count
+        or len(args) > count + len(op.options)
+        or options.keys() & kwargs
+        or kwargs.keys() - op.options
+    ):
         raise TypeError(
-            f"{op.name} is called as {op.name}({', '.join(usage)}); got {len(args)} positional arguments"
+            f"{op.name} is called as {op.name}{op.signature()}; got {len(args)} positional arguments"
             + (f" and {', '.join(kwargs)}" if kwargs else "")
         )
     options = op.options | options | kwargs

@@ -39,19 +39,27 @@ class Leaf:
 
 
 class Hook:
-    """A function (node, gradient) at a node; `remove` takes it off again."""
+    """A function of the gradient, at a node; `remove` takes it off again."""
 
-    def __init__(self, node: Leaf, function: Callable) -> None:
+    def __init__(self, node: Any, function: Callable) -> None:
         self.node, self.function = node, function
         node.hooks = [*(node.hooks or ()), function]
 
     def remove(self) -> None:
-        left = [f for f in self.node.hooks or () if f is not self.function]
-        self.node.hooks = left or None
+        self.node.hooks = [f for f in self.node.hooks or () if f is not self.function] or None
 
 
-def keep_gradient(node: Leaf, gradient: Tensor) -> None:
-    node.grad = gradient
+class Keeper:
+    """The hook of `retain_grad`: it keeps the gradient of a node that is no leaf."""
+
+    gradient: Tensor | None = None
+
+    def __call__(self, gradient: Tensor) -> None:
+        self.gradient = gradient if gradient.node is not None else Tensor(copied(gradient.data))
+
+
+def copied(data: Any) -> Any:
+    return NAMESPACES[type(data)].copy(data)
 
 
 class Tensor:
@@ -101,15 +109,16 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """The gradient that `backward` left here, or None."""
         node = self.node
-        if node is None:
-            return None
-        if node.op is not None and node.hooks is None and node.grad is None:
+        if node is None or node.op is None:
+            return node and node.grad
+        keeper = self._keeper()
+        if keeper is None:
             warnings.warn(
                 f".grad of the result of {node.op.name}, which is no leaf, is not kept; "
                 "call .retain_grad() on it before backward()",
                 stacklevel=2,
             )
-        return node.grad
+        return keeper and keeper.gradient
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -123,8 +132,14 @@ class Tensor:
                     f"grad must look like its tensor: expected {self.shape} {self.dtype} on {self.device}, "
                     f"got {value.shape} {value.dtype} on {value.device}"
                 )
-        if self.node is not None:
+        if self.node is not None and self.node.op is None:
             self.node.grad = value
+        elif (keeper := self._keeper()) is not None:
+            keeper.gradient = value
+
+    def _keeper(self) -> Keeper | None:
+        hooks = (self.node and self.node.hooks) or ()
+        return next((hook for hook in hooks if isinstance(hook, Keeper)), None)
 
     def zero_grad(self) -> None:
         """Forgets the gradient (to None)."""
@@ -133,13 +148,13 @@ class Tensor:
     def retain_grad(self) -> None:
         """Asks backward to keep this tensor's gradient although it is no leaf."""
         node = self._recorded("retain_grad")
-        if node.op is not None and keep_gradient not in (node.hooks or ()):
-            Hook(node, keep_gradient)
+        if node.op is not None and self._keeper() is None:
+            Hook(node, Keeper())
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Hook:
         """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns, if anything, replaces
         the gradient. `.remove()` of the result takes the hook off."""
-        return Hook(self._recorded("register_hook"), lambda node, gradient: hook(gradient))
+        return Hook(self._recorded("register_hook"), hook)
 
     def _recorded(self, what: str) -> Any:
         if self.node is None:

@@ -1,13 +1,13 @@
 """Draws calls of operations from the domains that stand in their declarations (plain data):
 
-    shapes    "broadcast" (default: any number of axes, inputs that broadcast together), "same", or a signature such as
-              "(...,n,k),(...,k,m)", where ... are axes that broadcast together
-    cases     instead of drawn shapes: a list of {input: shape or literal value, option: value}
-    x         the values of input x: an interval, a list of intervals (with gaps at kinks), "distinct" (no two alike,
-              over all such inputs), "nonzero", "bool", "int"; "*" stands for all inputs
-    option    a tuple of choices, or "axes" (None, an integer, a tuple), "axis" (None or an integer), "axis!" (an integer)
-    empty     False: no axis of length 0
-    spread    n: only reductions over at least n elements
+shapes    "broadcast" (default: any number of axes, inputs that broadcast together), "same", or a signature such as
+          "(...,n,k),(...,k,m)", where ... are axes that broadcast together
+cases     instead of drawn shapes: a list of {input: shape or literal value, option: value}
+x         the values of input x: an interval, a list of intervals (with gaps at kinks), "distinct" (no two alike,
+          over all such inputs), "nonzero", "bool", "int"; "*" stands for all inputs
+option    a tuple of choices, or "axes" (None, an integer, a tuple), "axis" (None or an integer), "axis!" (an integer)
+empty     False: no axis of length 0
+spread    n: only reductions over at least n elements
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def shapes(draw: Any, domain: dict, count: int) -> list[tuple[int, ...]]:
         return list(drawn.input_shapes)
     groups = signature(kind)
     sizes = {n: draw(st.integers(max(least, 0), 3)) for group in groups for n in group if n != "..."}
-    batches = draw(mutually_broadcastable_shapes(num_shapes=len(groups), min_side=max(least, 1), max_side=2, max_dims=2))
+    batches = draw(
+        mutually_broadcastable_shapes(num_shapes=len(groups), min_side=max(least, 1), max_side=2, max_dims=2)
+    )
     result = []
     for group, batch in zip(groups, batches.input_shapes, strict=True):
         tail = tuple(sizes[n] for n in group if n != "...")

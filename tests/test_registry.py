@@ -127,7 +127,9 @@ def analytic(outputs, inputs, device):
                 found = minigrad.grad(y, inputs, start, keep_graph=True, allow_unused=True)
             else:
                 found = [None] * len(inputs)
-            rows.append(np.concatenate([np.zeros(x.size) if f is None else host(f).ravel() for x, f in zip(inputs, found)]))
+            rows.append(
+                np.concatenate([np.zeros(x.size) if f is None else host(f).ravel() for x, f in zip(inputs, found)])
+            )
     return np.stack(rows) if rows else np.zeros((0, 0))
 
 
@@ -137,7 +139,9 @@ def host(t):
 
 def assert_jacobians(found, expected, what):
     if found.size or expected.size:
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8 * max(1, np.abs(expected).max(initial=0)), err_msg=what)
+        np.testing.assert_allclose(
+            found, expected, rtol=1e-6, atol=1e-8 * max(1, np.abs(expected).max(initial=0)), err_msg=what
+        )
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -8,7 +8,6 @@ the file has a function of the operation's public name (it may treat special arg
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from .. import creation as _creation
 from ..backends import NAMESPACES as _NAMESPACES
@@ -18,7 +17,9 @@ from . import elementwise, index, linalg, reduce, shape
 __all__: list[str] = []
 
 for _room in (elementwise, reduce, shape, linalg, index):
-    for _function in [f for f in vars(_room).values() if hasattr(f, "op") and f.op.forward.__module__ == _room.__name__]:
+    for _function in [
+        f for f in vars(_room).values() if hasattr(f, "op") and f.op.forward.__module__ == _room.__name__
+    ]:
         _name = _function.op.name
         _public = getattr(_room, _name, _function)
         _public.op = _function.op
@@ -31,7 +32,3 @@ for _name in ("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like"
 
 _NAMESPACES[_Tensor] = sys.modules[__name__]
 from . import methods  # noqa: E402, F401 - puts the operators on Tensor
-
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any: ...

@@ -11,7 +11,7 @@ from ..creation import asarray
 from ..operation import op
 from ..tensor import Tensor
 
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"x": (4, 3), "index": 1},
     {"x": (4, 3), "index": -1},
     {"x": (4, 3), "index": (slice(None), 0)},

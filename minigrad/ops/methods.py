@@ -13,6 +13,7 @@ from .. import ops
 from ..graph import recording
 from ..inplace import InplaceError, write
 from ..tensor import Tensor
+from .index import plain
 
 OPERATORS = {
     "add": "add",
@@ -77,7 +78,7 @@ def iterate(self: Tensor) -> Iterator[Tensor]:
 
 
 def set_item(self: Tensor, index: Any, value: Any) -> None:
-    write(self, value, "x[...] = …", ops.index.plain(self.data, index))
+    write(self, value, "x[...] = …", plain(self.data, index))
 
 
 def assign_(self: Tensor, value: Any) -> Tensor:
@@ -103,9 +104,12 @@ for _name, _operation in {**COMPARISONS, **UNARY}.items():
 for _name in METHODS:
     setattr(Tensor, _name, getattr(ops, _name))
 
-Tensor.__getitem__ = ops.getitem
-Tensor.__setitem__ = set_item
-Tensor.__iter__ = iterate
-Tensor.__contains__ = contains
-Tensor.assign_ = assign_
-Tensor.T = property(ops.transpose, doc="The transpose: the axes in reverse order.")
+for _name, _method in {
+    "__getitem__": ops.getitem,
+    "__setitem__": set_item,
+    "__iter__": iterate,
+    "__contains__": contains,
+    "assign_": assign_,
+    "T": property(ops.transpose, doc="The transpose: the axes in reverse order."),
+}.items():
+    setattr(Tensor, _name, _method)

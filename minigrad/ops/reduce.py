@@ -43,9 +43,7 @@ def sum_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op(
-    x=lambda xp, g, x_shape, axis: xp.broadcast_to(
-        back(xp, g, x_shape, axis) / count(x_shape, axis), x_shape
-    ),
+    x=lambda xp, g, x_shape, axis: xp.broadcast_to(back(xp, g, x_shape, axis) / count(x_shape, axis), x_shape),
     domain=AXES,
 )
 def mean(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
@@ -112,8 +110,7 @@ def largest(xp: Any, x: Any, axis: Any) -> Any:
 
 @op(
     x=lambda xp, g, x, y, axis: (
-        back(xp, g, x.shape, axis)
-        * xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
+        back(xp, g, x.shape, axis) * xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
     ),
     domain=AXES,
 )

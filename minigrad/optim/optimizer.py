@@ -1,9 +1,9 @@
 """Floor 4: what all optimisers share: groups of parameters, their options, their state.
 
-An optimiser says which options it takes (`checked`), which arrays it keeps for each parameter (`STATE`), which numbers
-its rule is written in (`numbers`), and the rule (`update`): in place, in equation order. A rule works on arrays alone and
-asks none for its value. The learning rate and the count of the steps are 0-d arrays too, so that every step is the same
-program. They are set with plain numbers:
+An optimiser says which options it takes (`checked`), which arrays it keeps for each parameter (`kept`), which numbers
+its rule is written in (`numbers`), and the rule itself (`update`): in place, in equation order. A rule works on arrays
+alone and asks none for its value. The learning rate and the count of the steps are 0-d arrays too, so that every step
+is the same program. They are set with plain numbers:
 
     optimizer.lr = 0.1                            # in all groups
     optimizer.param_groups[0]["lr"] = 0.1         # in one
@@ -11,144 +11,16 @@ program. They are set with plain numbers:
 
 from __future__ import annotations
 
-from collections import UserDict
 from collections.abc import Iterable, Mapping
-from math import inf
-from numbers import Real
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ..backends import move, namespace
-from ..creation import array, asarray
+from ..creation import array
 from ..inplace import stamp
 from ..tensor import Tensor
-
-
-def number(name: str, value: Any, low: float = -inf, below: float = inf) -> float:
-    """A plain number with low ≤ value < below; nan is none."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is a plain number, not a {type(value).__name__}")
-    if not (low <= value < below and abs(value) < inf):
-        limits = [f"at least {low:g}"] * (low > -inf) + [f"below {below:g}"] * (below < inf)
-        raise ValueError(f"{name} must be {' and '.join(limits or ['finite'])}, not {value}")
-    return float(value)
-
-
-class Slot:
-    """What an optimiser keeps for one parameter: the steps `t` that it took part in and the arrays named in `STATE`;
-    and two arrays to compute in, which hold nothing between steps."""
-
-    t: Any
-    scratch: Any
-    scratch2: Any
-
-    def __init__(self, parameter: Tensor, state: tuple[str, ...]) -> None:
-        self.parameter = parameter
-        self.arrays: dict[str, Any] = dict.fromkeys(state)
-
-    def kept(self) -> dict[str, Any]:
-        """The state by name."""
-        return {"step": self.t, **self.arrays}
-
-
-class Family:
-    """The parameters of a group that share a backend, a dtype and a device, and what their steps share: the numbers
-    of the rule as 0-d arrays (`o.lr` …), the counts of the steps, memory to compute in.
-
-    These arrays and the state are of the parameters' dtype. For float16 they are float32: the square of a small
-    gradient would be 0.
-    """
-
-    def __init__(self, slots: list[Slot], numbers: dict[str, float]) -> None:
-        like = slots[0].parameter.data
-        self.xp = xp = namespace(like)
-        self.slots, self.kind, self.dtype = slots, type(like), like.dtype
-        self.wide = wide = np.promote_types(like.dtype, np.float32)
-        self.one = xp.ones((), wide)
-        self.t = xp.zeros(len(slots), wide)
-        self.o = SimpleNamespace(**{name: xp.zeros((), wide) for name in numbers})
-        self.set(numbers)
-        # The parameters take turns with one piece of memory: it stays in the cache.
-        rows = xp.empty((2, max(slot.parameter.size for slot in slots)), wide)
-        for i, slot in enumerate(slots):
-            x = slot.parameter.data
-            slot.t = xp.reshape(self.t[i : i + 1], ())
-            slot.scratch = xp.reshape(rows[0, : x.size], x.shape)
-            slot.scratch2 = xp.reshape(rows[1, : x.size], x.shape)
-            slot.arrays = {name: xp.zeros_like(x, dtype=wide) for name in slot.arrays}
-
-    def set(self, numbers: dict[str, float]) -> None:
-        for name, value in numbers.items():
-            getattr(self.o, name)[...] = value
-
-    def ready(self, what: str) -> list[tuple[Slot, Any, Any]]:
-        """(slot, parameter, gradient) wherever there is a gradient; their steps are counted."""
-        found = []
-        for slot in self.slots:
-            node = slot.parameter.node
-            if node is None or node.grad is None:
-                continue
-            x = slot.parameter.data
-            if type(x) is not self.kind or x.dtype != self.dtype:
-                raise RuntimeError(
-                    f"{what}: a parameter of shape {x.shape} was moved or cast after the first step; make the "
-                    "optimiser afterwards, and carry the state over by state_dict() and load_state_dict()"
-                )
-            found.append((slot, x, node.grad.data))
-        for t in [self.t] if len(found) == len(self.slots) else [slot.t for slot, _, _ in found]:
-            self.xp.add(t, self.one, out=t)
-        return found
-
-
-class Group(UserDict):
-    """Some parameters and their options, as a dictionary. What is set here reaches the arrays that the steps read."""
-
-    def __init__(self, kind: type[Optimizer], parameters: list[Tensor], options: dict[str, Any]) -> None:
-        super().__init__()
-        self.kind = kind
-        self.data = {"params": parameters, **self.accepted(options)}
-        self.slots = [Slot(p, kind.STATE) for p in parameters]
-        self.families: list[Family] = []  # made at the first step, when the parameters are where they will stay
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {name: value for name, value in self.items() if name != "params"}
-
-    def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options, checked; refused if one is unknown."""
-        unknown = options.keys() - self.kind.OPTIONS
-        if unknown:
-            raise KeyError(
-                f"{self.kind.__name__} has no option {', '.join(sorted(map(repr, unknown)))}; "
-                f"its options are {', '.join(self.kind.OPTIONS)}"
-            )
-        try:
-            return self.kind.checked(**options)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{self.kind.__name__}: {error}") from None
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        before = self.options
-        if name == "params":
-            raise TypeError("the parameters of a group are fixed; use add_param_group for more")
-        self.data |= self.accepted(before | {name: value})
-        numbers = self.kind.numbers(self.options)
-        for family in self.families:
-            family.set(numbers)
-            self.kind.convert(family, before, self.options)
-
-    def open(self) -> list[Family]:
-        """The families, made now if this is the first step."""
-        if not self.families:
-            alike: dict[Any, list[Slot]] = {}
-            for slot in self.slots:
-                x = slot.parameter.data
-                alike.setdefault((type(x), x.dtype, slot.parameter.device), []).append(slot)
-            numbers = self.kind.numbers(self.options)
-            self.families = [Family(slots, numbers) for slots in alike.values()]
-        return self.families
+from .groups import Family, Group, Slot
 
 
 class Optimizer:
@@ -159,7 +31,6 @@ class Optimizer:
     """
 
     OPTIONS: tuple[str, ...] = ("lr",)
-    STATE: tuple[str, ...] = ()
 
     def __init__(self, params: Any, **options: Any) -> None:
         self.defaults = options
@@ -177,6 +48,11 @@ class Optimizer:
     @staticmethod
     def numbers(options: dict[str, Any]) -> dict[str, float]:
         """The numbers that the rule is written in, from the options; each becomes a 0-d array `o.<name>`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def kept(options: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the arrays that are kept for each parameter, of its shape, 0 at first."""
         raise NotImplementedError
 
     @staticmethod
@@ -250,7 +126,7 @@ class Optimizer:
             groups.append({**group.options, "params": indices})
             if group.families:
                 for i, slot in zip(indices, group.slots, strict=True):
-                    state[i] = {name: asarray(x).detach().copy() for name, x in slot.kept().items()}
+                    state[i] = {name: Tensor(namespace(x).copy(x)) for name, x in slot.state().items()}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -262,10 +138,10 @@ class Optimizer:
         for group, given in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.data |= group.accepted({name: given[name] for name in self.OPTIONS})
             for family in group.open() if state else group.families:
-                family.set(self.numbers(group.options))
+                family.follow(group.options)
             for i, slot in enumerate(group.slots, start):
-                for name, x in slot.kept().items() if group.families else ():
-                    value = state[i][name] if i in state else 0.0
+                for name, x in slot.state().items() if group.families else ():
+                    value = state.get(i, {}).get(name, 0.0)
                     x[...] = move(array(value, x.dtype), namespace(x).device(x))
             start += len(group.slots)
 
@@ -295,7 +171,7 @@ def listed(name: str, params: Any) -> list[Any]:
         raise TypeError(f"{name}: expected an iterable of tensors, got {fix}")
     params = list(params)
     if not params:
-        raise ValueError(f"{name}: no parameters; (an iterator, such as model.parameters() gives, is used up by one pass)")
+        raise ValueError(f"{name}: no parameters (what model.parameters() returns is used up by one pass)")
     return params
 
 
@@ -328,27 +204,34 @@ def misfits(optimizer: Optimizer, given: Any) -> list[str]:
     state, groups = given["state"], given["param_groups"]
     if len(groups) != len(optimizer.param_groups):
         return [f"{len(groups)} parameter groups are given, the optimiser has {len(optimizer.param_groups)}"]
-    problems = []
+    problems: list[str] = []
+    start = 0
     for k, (group, other) in enumerate(zip(optimizer.param_groups, groups, strict=True)):
-        if len(other.get("params", ())) != len(group.slots):
-            problems.append(f"group {k}: {len(other.get('params', ()))} parameters are given, it has {len(group.slots)}")
-        missing = [name for name in optimizer.OPTIONS if name not in other]
+        count = len(other.get("params", ()))
+        if count != len(group.slots):
+            problems.append(f"group {k}: {count} parameters are given, it has {len(group.slots)}")
+        options = {name: value for name, value in other.items() if name != "params"}
+        missing = [name for name in optimizer.OPTIONS if name not in options]
         if missing:
             problems.append(f"group {k}: the options {', '.join(missing)} are missing")
         try:
-            group.accepted({name: value for name, value in other.items() if name != "params"})
+            options = group.accepted(group.options | options)
         except (KeyError, TypeError, ValueError) as error:
             problems.append(f"group {k}: {error.args[0]}")
-    slots = [slot for group in optimizer.param_groups for slot in group.slots]
-    for i, entries in state.items():
-        if i not in range(len(slots)):
-            problems.append(f"state {i!r}: there is no such parameter")
-            continue
-        shapes = {name: slots[i].parameter.shape for name in optimizer.STATE} | {"step": ()}
-        if entries.keys() != shapes.keys():
-            problems.append(f"state {i}: expected {', '.join(shapes)}; got {', '.join(map(str, entries)) or 'nothing'}")
-            continue
-        for name, shape in shapes.items():
-            if np.shape(entries[name]) != shape:
-                problems.append(f"state {i}: {name} has shape {np.shape(entries[name])}, its parameter {shape}")
-    return problems
+            options = group.options
+        for i, slot in enumerate(group.slots, start):
+            if i in state:
+                problems += slot_misfits(i, state[i], slot.parameter.shape, optimizer.kept(options))
+        start += len(group.slots)
+    return problems + [f"state {i!r}: there is no such parameter" for i in state if i not in range(start)]
+
+
+def slot_misfits(i: int, given: Mapping[str, Any], shape: tuple, kept: tuple[str, ...]) -> list[str]:
+    shapes = {"step": (), **dict.fromkeys(kept, shape)}
+    if given.keys() != shapes.keys():
+        return [f"state {i}: expected {', '.join(shapes)}; got {', '.join(map(str, given)) or 'nothing'}"]
+    return [
+        f"state {i}: {name} has shape {np.shape(given[name])}, expected {expected}"
+        for name, expected in shapes.items()
+        if np.shape(given[name]) != expected
+    ]

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
-from .optimizer import Family, Group, Optimizer, Slot, number
+from .groups import Family, Group, Slot, number
+from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
     """Gradient descent, with momentum if asked for.
 
-        g ← ∂L/∂θ + λ θ                         weight decay λ (L2: the gradient of ½ λ θ²)
-        b ← μ b + (1 − τ) g                     momentum μ, dampening τ; the first b is g
-        d ← b                                   or, with nesterov, g + μ b
-        θ ← θ − η d                             learning rate η
+        g ← ∂L/∂θ + λ θ             weight decay λ: the gradient of ½ λ θ²
+        b ← μ b + (1 − τ) g         momentum μ, dampening τ; the first b is g
+        d ← b                       with nesterov: d ← g + μ b
+        θ ← θ − η d                 learning rate η
 
-    Robbins and Monro, "A Stochastic Approximation Method" (1951), eq. 2; momentum: Polyak, "Some methods of speeding
-    up the convergence of iteration methods" (1964), eq. 9; nesterov: Sutskever et al., "On the importance of
-    initialization and momentum in deep learning" (2013), eqs. 3 and 4. As in PyTorch, b is a sum of gradients and
-    not of steps: a change of η acts at once on all of it.
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning" (2013),
+    eqs. 1 and 2, nesterov eqs. 3 and 4. There the velocity is v = −η b; as in PyTorch, b is a sum of gradients, and a
+    new η acts on all of it at once.
     """
 
     OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
-    STATE = ("momentum_buffer",)
 
     def __init__(
         self,
@@ -42,20 +42,48 @@ class SGD(Optimizer):
         nesterov = bool(options.pop("nesterov"))
         options = {name: number(name, x, -inf if name == "dampening" else 0) for name, x in options.items()}
         if nesterov and (not options["momentum"] or options["dampening"]):
-            raise ValueError("nesterov needs momentum above 0 and no dampening")
+            raise ValueError("nesterov needs a momentum above 0 and no dampening")
         return options | {"nesterov": nesterov}
 
     @staticmethod
     def numbers(options: dict[str, Any]) -> dict[str, float]:
-        return {name: options[name] for name in ("lr", "momentum", "dampening", "weight_decay")}
+        numbers = {name: options[name] for name in ("lr", "momentum", "dampening", "weight_decay")}
+        return numbers | {"lr_momentum": options["lr"] * options["momentum"]}
+
+    @staticmethod
+    def kept(options: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if options["momentum"] else ()
 
     def update(self, group: Group, family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
-        momentum, dampening, decay, nesterov = (bool(group[name]) for name in self.OPTIONS[1:])
+        decay, momentum, dampening, nesterov = (
+            group[name] != 0 for name in ("weight_decay", "momentum", "dampening", "nesterov")
+        )
+        if momentum and dampening:
+            first_or_later(xp, family)
         for slot, p, g in ready:
-            s = slot.scratch
+            s, d, rate = slot.scratch, g, o.lr
             if decay:
                 xp.multiply(p, o.weight_decay, out=s)
-                g = xp.add(s, g, out=s)  # g ← ∂L/∂θ + λ θ
+                d = g = xp.add(s, g, out=s)  # g ← ∂L/∂θ + λ θ
             if momentum:
-                pass
+                d = b = slot.arrays["momentum_buffer"]
+                xp.multiply(b, o.momentum, out=b)
+                if dampening:
+                    g = xp.multiply(g, slot.a, out=s)
+                xp.add(b, g, out=b)  # b ← μ b + (1 − τ) g
+                if nesterov:  # d = g + μ b: the part of g now, that of b below
+                    xp.multiply(g, o.lr, out=s)
+                    xp.subtract(p, s, out=p)
+                    rate = o.lr_momentum
+            xp.multiply(d, rate, out=s)
+            xp.subtract(p, s, out=p)  # θ ← θ − η d
+
+
+def first_or_later(xp: Any, family: Family) -> None:
+    """slot.a = 1 at the first step of a parameter, 1 − τ later: 1 − τ min(t − 1, 1), asking no array for its value."""
+    a = family.a
+    xp.subtract(family.t, family.one, out=a)
+    xp.minimum(a, family.one, out=a)
+    xp.multiply(a, family.o.dampening, out=a)
+    xp.subtract(family.one, a, out=a)

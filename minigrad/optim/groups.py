@@ -1,0 +1,151 @@
+"""Floor 4: groups of parameters, with their options and the state that an optimiser keeps for them.
+
+    Group       some parameters and their options, a dictionary
+    └ Family    those of them that share a backend, a dtype and a device
+      └ Slot    one parameter and its state
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from math import inf
+from numbers import Real
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backends import namespace
+from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+
+def number(name: str, value: Any, low: float = -inf, below: float = inf) -> float:
+    """A plain number with low ≤ value < below; nan is none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is a plain number, not a {type(value).__name__}")
+    x = float(value)
+    if not (low <= x < below and abs(x) < inf):
+        limits = [f"at least {low:g}"] * (low > -inf) + [f"below {below:g}"] * (below < inf)
+        raise ValueError(f"{name} must be {' and '.join(limits or ['finite'])}, not {value}")
+    return x
+
+
+class Slot:
+    """What an optimiser keeps for one parameter: the steps `t` that it took part in, and the arrays that its rule
+    names. Beside them lie what a step computes in: the numbers `a` and `b` and an array `scratch`."""
+
+    t: Any
+    a: Any
+    b: Any
+    scratch: Any
+
+    def __init__(self, parameter: Tensor) -> None:
+        self.parameter = parameter
+        self.arrays: dict[str, Any] = {}
+
+    def state(self) -> dict[str, Any]:
+        return {"step": self.t, **self.arrays}
+
+
+class Family:
+    """The parameters of a group that share a backend, a dtype and a device, and what their steps share: the numbers
+    of the rule as 0-d arrays (`o.lr` …); `t`, `a` and `b` of all slots as vectors.
+
+    These arrays and the state are of the parameters' dtype. For float16 they are float32: the square of a small
+    gradient would be 0.
+    """
+
+    def __init__(self, rule: type[Optimizer], slots: list[Slot], options: dict[str, Any]) -> None:
+        like = slots[0].parameter.data
+        self.xp = xp = namespace(like)
+        self.rule, self.slots = rule, slots
+        self.kind, self.dtype = type(like), like.dtype
+        self.wide = wide = np.promote_types(like.dtype, np.float32)
+        self.one = xp.ones((), wide)
+        self.o = SimpleNamespace(**{name: xp.zeros((), wide) for name in rule.numbers(options)})
+        vectors = xp.zeros((3, len(slots)), wide)
+        self.t, self.a, self.b = vectors[0], vectors[1], vectors[2]
+        # The parameters take turns with one piece of memory to compute in: it stays in the cache.
+        scratch = xp.empty(max(slot.parameter.size for slot in slots), wide)
+        for i, slot in enumerate(slots):
+            x = slot.parameter.data
+            slot.t, slot.a, slot.b = (xp.reshape(v[i : i + 1], ()) for v in (self.t, self.a, self.b))
+            slot.scratch = xp.reshape(scratch[: x.size], x.shape)
+        self.follow(options)
+
+    def follow(self, options: dict[str, Any]) -> None:
+        """Brings the numbers up to date, and the arrays, which an option may call for (momentum)."""
+        for name, value in self.rule.numbers(options).items():
+            getattr(self.o, name)[...] = value
+        for slot in self.slots:
+            for name in self.rule.kept(options):
+                if name not in slot.arrays:
+                    slot.arrays[name] = self.xp.zeros_like(slot.parameter.data, dtype=self.wide)
+
+    def ready(self, what: str) -> list[tuple[Slot, Any, Any]]:
+        """(slot, parameter, gradient) wherever there is a gradient; their steps are counted."""
+        found = []
+        for slot in self.slots:
+            node = slot.parameter.node
+            if node is None or node.grad is None:
+                continue
+            x, g = slot.parameter.data, node.grad.data
+            if type(x) is not self.kind or x.dtype != self.dtype:
+                raise RuntimeError(
+                    f"{what}: a parameter of shape {x.shape} was moved or cast after the first step; make the "
+                    "optimiser afterwards, and carry the state over by state_dict() and load_state_dict()"
+                )
+            found.append((slot, x, g if self.wide == self.dtype else self.xp.astype(g, self.wide)))
+        for t in [self.t] if len(found) == len(self.slots) else [slot.t for slot, _, _ in found]:
+            self.xp.add(t, self.one, out=t)
+        return found
+
+
+class Group(UserDict):
+    """Some parameters and their options, as a dictionary. What is set here reaches the arrays that the steps read."""
+
+    def __init__(self, kind: type[Optimizer], parameters: list[Tensor], options: dict[str, Any]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.data = {"params": parameters, **self.accepted(options)}
+        self.slots = [Slot(p) for p in parameters]
+        self.families: list[Family] = []  # made at the first step, when the parameters are where they will stay
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.items() if name != "params"}
+
+    def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options, checked; refused if one is unknown."""
+        unknown = options.keys() - self.kind.OPTIONS
+        if unknown:
+            raise KeyError(
+                f"{self.kind.__name__} has no option {', '.join(sorted(map(repr, unknown)))}; "
+                f"its options are {', '.join(self.kind.OPTIONS)}"
+            )
+        try:
+            return self.kind.checked(**options)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self.kind.__name__}: {error}") from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        before = self.options
+        if name == "params":
+            raise TypeError("the parameters of a group are fixed; use add_param_group for more")
+        self.data |= self.accepted(before | {name: value})
+        for family in self.families:
+            family.follow(self.options)
+            self.kind.convert(family, before, self.options)
+
+    def open(self) -> list[Family]:
+        """The families, made now if this is the first step."""
+        if not self.families:
+            alike: dict[Any, list[Slot]] = {}
+            for slot in self.slots:
+                x = slot.parameter.data
+                alike.setdefault((type(x), x.dtype, slot.parameter.device), []).append(slot)
+            self.families = [Family(self.kind, slots, self.options) for slots in alike.values()]
+        return self.families
