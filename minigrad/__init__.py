@@ -1,13 +1,22 @@
-"""minigrad: the mathematics of neural networks, forward and backward, on NumPy and CuPy."""
+"""minigrad: the mathematics of neural networks, forward and backward, on NumPy and CuPy.
+
+    import minigrad as mg
+
+    x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = (x**2).sum()
+    y.backward()
+    x.grad                                  # tensor([2., 4., 6.])
+
+Functions bear NumPy's names; `nn`, `optim` and `data` follow PyTorch, with `axis` in place of `dim`.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Any
 
 from . import backends, functional, fused, ops
-from .backends import register
+from .backends import BackendUnavailableError, register
 from .backward import grad
 from .composition import twins
 from .creation import (
@@ -41,21 +50,63 @@ __version__ = "0.1.0"
 for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
-_LATER = (
-    "check",
-    "data",
-    "draw",
-    "metrics",
-    "models",
-    "nn",
-    "optim",
-    "training",
-)  # rooms that are opened when asked for
+# Rooms that are opened when they are first asked for.
+_LATER = {name: name for name in ("data", "nn", "optim", "serialization")}
+_LATER |= {"save": "serialization", "load": "serialization"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("save", "load"):
-        return getattr(importlib.import_module(f"{__name__}.serialization"), name)
-    if name in _LATER and importlib.util.find_spec(f"{__name__}.{name}"):
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = importlib.import_module(f".{_LATER[name]}", __name__)
+    return room if _LATER[name] == name else getattr(room, name)
+
+
+__all__ = [
+    "BackendUnavailableError",
+    "Generator",
+    "InplaceError",
+    "Parameter",
+    "Tensor",
+    "arange",
+    "asarray",
+    "backends",
+    "data",
+    "default_generator",
+    "enable_grad",
+    "eye",
+    "from_dlpack",
+    "full",
+    "full_like",
+    "functional",
+    "fused",
+    "grad",
+    "hvp",
+    "is_grad_enabled",
+    "jvp",
+    "linspace",
+    "load",
+    "nn",
+    "no_grad",
+    "ones",
+    "ones_like",
+    "op",
+    "ops",
+    "optim",
+    "rand",
+    "randn",
+    "register",
+    "save",
+    "seed",
+    "tensor",
+    "twins",
+    "vjp",
+    "zeros",
+    "zeros_like",
+    *ops.__all__,
+    *functional.__all__,
+]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,12 +5,12 @@ From the outputs back to the leaves, youngest node first (why: see graph.py). In
     b = a + a
     c = b * b          # c.backward()
 
-the walk starts with ∂c/∂c = 1 at c. The two formulas of multiply give b twice the part g·b = 1·6: together 12. Only then
-is b's turn: the formulas of add hand on 12 and 12: a gets 24. Had b been visited after its first part came, a would have
-got 6 + 6, then 12 + 12 more.
+the walk starts with ∂c/∂c = 1 at c. The two formulas of multiply give b twice the part g·b = 1·6: together 12. Only
+then is b's turn: the formulas of add hand on 12 and 12, and a gets 24. Had b been visited as soon as its first part
+came, a would have got 6 + 6, and then 12 + 12 more.
 
-Gradients are arrays while nobody asks for derivatives of derivatives. With `create_graph=True` they are Tensors: the same
-formulas then run on `minigrad.ops` instead of NumPy, and what they compute is recorded like anything else.
+Gradients are arrays while nobody asks for derivatives of derivatives. With `create_graph=True` they are Tensors: the
+same formulas then run on `minigrad.ops` instead of NumPy, and what they compute is recorded like anything else.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any
-
-import numpy as np
 
 from .backends import NAMESPACES
 from .creation import asarray

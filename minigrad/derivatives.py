@@ -80,6 +80,7 @@ def directions(xs: Sequence[Tensor], tangents: Sequence[Any], name: str) -> list
     vs = [asarray(v) for v in tangents]
     if [v.shape for v in vs] != [x.shape for x in xs]:
         raise ValueError(
-            f"{name}: a tangent has the shape of its primal: expected {[x.shape for x in xs]}, got {[v.shape for v in vs]}"
+            f"{name}: a tangent has the shape of its primal: expected {[x.shape for x in xs]}, "
+            f"got {[v.shape for v in vs]}"
         )
     return vs

@@ -39,7 +39,7 @@ def one_product(x: Any, weight: Any, bias: Any = None) -> bool:
     suits=one_product,
 )
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-    """One product, and the sum in place. Summing g over the batch as a product with ones is 2.5 times as fast as `sum`."""
+    """One product, and the sum in place. As a product with ones, Σ g over the batch is 2.5 times as fast as `sum`."""
     y = xp.matmul(x, xp.transpose(weight))
     if bias is not None:
         xp.add(y, bias, out=y)

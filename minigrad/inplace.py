@@ -71,7 +71,7 @@ def write(x: Tensor, value: Any, what: str, index: Any = ...) -> None:
     if x.node is not None and x.node.op is not None:
         raise InplaceError(
             f"{what}: this tensor is the result of {x.node.op.name} and part of a graph; "
-            "changing it in place would make gradients wrong: build a new tensor instead (where, concatenate), or .detach() it"
+            "changing it in place would make gradients wrong: build a new tensor (where, concatenate), or .detach() it"
         )
     if x.node is not None and recording.get():
         raise InplaceError(

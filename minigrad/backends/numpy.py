@@ -81,7 +81,7 @@ def fold(w: Any, shape: Any, stride: Any, dilation: Any) -> np.ndarray:
     return _fold(np, w, shape, stride, dilation)
 
 
-class generator:  # noqa: N801 - a function of the contract
+class generator:
     """Random draws in the shape and dtype of a `like` array."""
 
     def __init__(self, seed: Any) -> None:

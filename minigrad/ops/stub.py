@@ -76,7 +76,7 @@ def methods() -> list[str]:
     for name, function in vars(Tensor).items():
         if not inspect.isfunction(function) or name in own:
             continue
-        names = [p for p in list(inspect.signature(function).parameters.values())[1:]]
+        _, *names = inspect.signature(function).parameters.values()
         parameters = "".join(
             f", {'*' if p.kind is p.VAR_POSITIONAL else ''}{p.name}: Any"
             + ("" if p.default is p.empty else f" = {p.default!r}")
