@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks overhead` measures what the engine costs beside NumPy itself."""
