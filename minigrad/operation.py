@@ -46,6 +46,7 @@ class Op:
             raise TypeError(f"{self.name}: a formula for {', '.join(formulas)}, but the inputs are {self.inputs}")
         self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
         self.differentiable = any(self.formulas)
+        self.joins = [formula is not None or not self.differentiable for formula in self.formulas]
         self._keepers: dict[Any, Callable] = {}
 
     def signature(self) -> inspect.Signature:
@@ -208,12 +209,13 @@ def binary(op: Op) -> Any:
 
 def general(op: Op) -> Any:
     count = 1 if op.variadic else len(op.inputs)
+    complete = inspect.Parameter.empty not in op.options.values()
 
     def call(*args: Any, **kwargs: Any) -> Tensor:
-        if len(args) != count or kwargs or op.options:
+        if kwargs or len(args) != count or not complete:
             args, options = bound(op, args, kwargs)
         else:
-            options = {}
+            options = op.options
         arrays, nodes = unified(op, args[0] if op.variadic else args)
         try:
             y = op.forward(NAMESPACES[type(arrays[0])], *arrays, **options)
@@ -222,11 +224,11 @@ def general(op: Op) -> Any:
         extras: tuple = ()
         if op.extras:
             y, *extras = y
-        if type(y) not in NAMESPACES or isinstance(y, np.generic):
+        if type(y) is not type(arrays[0]) and (type(y) not in NAMESPACES or isinstance(y, np.generic)):
             y = NAMESPACES[type(arrays[0])].asarray(y)
-        if not any(nodes) or not recording.get():
+        wanted = tuple([node is not None for node in nodes])
+        if True not in wanted or not recording.get():
             return Tensor(y)
-        wanted = tuple(node is not None for node in nodes)
         inputs = (arrays,) if op.variadic else arrays
         return Tensor(y, Node(op, nodes, op.keeper(wanted)(*inputs, y, *extras, options), y))
 
@@ -264,8 +266,24 @@ def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
 def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
     """The arrays and nodes of the inputs. Scalars take the dtype of the arrays, integers and booleans that of the
     floats; other dtypes are left to the backend. Inputs without a formula (conditions, indices) keep theirs."""
-    formulas = op.formulas * len(inputs) if op.variadic else op.formulas
-    joins = [formula is not None or not op.differentiable for formula in formulas]
+    many = len(inputs) if op.variadic else 1
+    formulas, joins = op.formulas * many, op.joins * many
+    kind = dtype = None
+    for x, join in zip(inputs, joins, strict=True):
+        if x is None:
+            continue
+        if not isinstance(x, Tensor) or type(x.data) is not (kind or type(x.data)):
+            break
+        kind = type(x.data)
+        if join and x.data.dtype is not (dtype or x.data.dtype):
+            break
+        dtype = x.data.dtype if join else dtype
+    else:  # the usual case: Tensors of one kind and one dtype
+        if kind is not None:
+            return (
+                tuple([x if x is None else x.data for x in inputs]),
+                tuple([x.node if f is not None and x is not None else None for x, f in zip(inputs, formulas)]),
+            )
     tensors = [x for x in inputs if isinstance(x, Tensor)]
     kind = type(tensors[0].data) if tensors else None
     arrays: list[Any] = [x.data if isinstance(x, Tensor) else x for x in inputs]

@@ -7,7 +7,8 @@
 """
 
 from .bundled import digits
+from .collate import collate
 from .datasets import Dataset, Subset, TensorDataset, random_split
-from .loader import DataLoader, collate
+from .loader import DataLoader
 
 __all__ = ["DataLoader", "Dataset", "Subset", "TensorDataset", "collate", "digits", "random_split"]

@@ -1,12 +1,12 @@
 """Floor 4: data sets: what has a length and gives sample i, and parts of them.
 
-A data set may also have a method `batch(indices)` that gives many samples at once, already joined; a loader uses it
-where it is there.
+A data set may also have a method `batch(indices)`, which gives many samples at once, joined: that is faster than to ask
+for one after the other.
 """
 
 from __future__ import annotations
 
-import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,18 +14,28 @@ import numpy as np
 
 from ..creation import Generator, asarray, default_generator
 from ..tensor import Tensor
+from .collate import collate
 
 
 @runtime_checkable
 class Dataset(Protocol):
     """What a loader asks of a data set. A class that has both methods is one, whether it derives from this or not."""
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def __getitem__(self, index: int, /) -> Any: ...
 
 
-class TensorDataset:
+def batch_of(dataset: Any, indices: np.ndarray) -> Any:
+    """The samples at these indices, joined."""
+    if hasattr(dataset, "batch"):
+        return dataset.batch(indices)
+    return collate([dataset[int(i)] for i in indices])
+
+
+class TensorDataset(Dataset):
     """Samples that lie side by side in tensors: sample i is (tensors[0][i], tensors[1][i], …)."""
 
     def __init__(self, *tensors: Any) -> None:
@@ -42,22 +52,54 @@ class TensorDataset:
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         return tuple(x[index] for x in self.tensors)
 
-    batch = __getitem__  # indexing by an array takes all rows at once
+    batch = __getitem__  # an array as index takes all its rows at once
 
 
-class Subset:
-    """Some samples of a data set, in the order of `indices`."""
+class Subset(Dataset):
+    """Some samples of a data set, in the order of `indices`. A slice or an array of indices gives them joined."""
 
-    def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
-        self.dataset, self.indices = dataset, np.asarray(indices, dtype=np.intp)
+    def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray) -> None:
+        self.dataset, self.indices = dataset, np.asarray(indices, np.intp)
         wrong = self.indices[(self.indices < 0) | (self.indices >= len(dataset))]
         if wrong.size:
             raise IndexError(f"Subset: index {wrong[0]} is out of range for {len(dataset)} samples")
-        if hasattr(dataset, "batch"):
-            self.batch = lambda rows: dataset.batch(self.indices[rows])
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> Any:
-        return self.dataset[int(self.indices[index])]
+    def __getitem__(self, index: Any) -> Any:
+        return self.batch(index) if np.ndim(self.indices[index]) else self.dataset[int(self.indices[index])]
+
+    def batch(self, indices: Any) -> Any:
+        return batch_of(self.dataset, self.indices[indices])
+
+
+def random_split(
+    dataset: Any, lengths: Sequence[int] | Sequence[float], generator: Generator | int | None = None
+) -> list[Subset]:
+    """Parts without a common sample, drawn at random: of the given lengths, or, if these are floats, fractions.
+
+    `generator` is a Generator or a seed; without one, the default generator draws.
+    """
+    n = len(dataset)
+    counts = shares(n, lengths) if any(isinstance(x, float) for x in lengths) else [int(x) for x in lengths]
+    if sum(counts) != n or min(counts) < 0:
+        raise ValueError(f"random_split: the lengths {list(lengths)} must add up to {n}, or be fractions (floats)")
+    order = as_generator(generator).host.permutation(n)
+    return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+
+
+def shares(n: int, fractions: Sequence[float]) -> list[int]:
+    """n in the given fractions, rounded down; what is left over goes to the first parts, one each."""
+    if abs(sum(fractions) - 1) > 1e-6 or min(fractions) < 0:
+        raise ValueError(f"random_split: the fractions {list(fractions)} must add up to 1, none below 0")
+    counts = [int(n * fraction + 1e-9) for fraction in fractions]
+    left = n - sum(counts)
+    return [count + (i < left) for i, count in enumerate(counts)]
+
+
+def as_generator(generator: Generator | int | None) -> Generator:
+    """A Generator, from a seed too; None means the default one."""
+    if generator is None:
+        return default_generator()
+    return generator if isinstance(generator, Generator) else Generator(generator)

@@ -120,8 +120,8 @@ class Module:
             kind = "Parameter" if isinstance(held, Parameter) else "Module"
             write = "write into it with `.assign_(…)` under no_grad, or " if kind == "Parameter" else ""
             raise TypeError(
-                f"{type(self).__name__}.{name} is a {kind}, and a {type(value).__name__} cannot take its place: "
-                f"{write}set another {kind}; or `del` it first"
+                f"{type(self).__name__}.{name} is a {kind}; it is not replaced by something of type "
+                f"{type(value).__name__}: {write}set another {kind}, or `del` it first"
             )
         elif value is not None and not isinstance(value, Tensor) and name in self.__dict__.get("_buffers", ()):
             raise TypeError(f"{type(self).__name__}.{name} is a buffer: it takes a Tensor, not {type(value).__name__}")
