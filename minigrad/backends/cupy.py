@@ -76,7 +76,7 @@ def build(cupy: Any, cupyx: Any, name: str = "cuda") -> SimpleNamespace:
     def index_add(g: Any, shape: Any, index: Any) -> Any:
         y = cupy.zeros(shape, g.dtype)
         if y.size and g.size:
-            cupyx.scatter_add(y, index, g)
+            cupy.add.at(y, index, g)
         return y
 
     def astype(x: Any, dtype: Any) -> Any:
@@ -102,7 +102,7 @@ def build(cupy: Any, cupyx: Any, name: str = "cuda") -> SimpleNamespace:
     xp.asarray, xp.owner, xp.constant, xp.index_add = asarray, owner, constant, index_add
     xp.astype = astype
     xp.generator = Generator
-    xp.erf = cupyx.scipy.special.erf
+    xp.erf = lambda x: cupyx.scipy.special.erf(x).astype(x.dtype, copy=False)  # of float16 it makes float64
     xp.to_host = cupy.asnumpy
     xp.device = lambda x: f"{name}:{x.device.id}"
     xp.windows = lambda x, kernel, stride, dilation: windows(cupy, x, kernel, stride, dilation)

@@ -184,8 +184,7 @@ class ndarray:
             raise TypeError("casting is not supported yet")
         if subok is not None:
             raise TypeError("subok is not supported yet")
-        dtype = supported(dtype)
-        flags = self._array.flags
+        dtype, order, flags = supported(dtype), order or "K", self._array.flags
         in_order = order in "KA" or (order == "C" and flags.c_contiguous) or (order == "F" and flags.f_contiguous)
         if not copy and dtype == self._array.dtype and in_order:
             return self

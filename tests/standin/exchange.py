@@ -46,7 +46,7 @@ def array(
     if is_device_sequence(obj):
         return kept(np.array(gather(obj), dtype, ndmin=ndmin))
     host = np.array(obj, dtype, order=order, ndmin=ndmin)
-    supported(host.dtype)
+    host = host.astype(supported(host.dtype.newbyteorder("<")), copy=False)
     if host.ndim:  # a 0-d value is filled in by a kernel, which takes it as an argument
         transfers.upload(host.nbytes)
     return kept(host)

@@ -121,12 +121,15 @@ def offer_constants() -> None:
         offer(name, getattr(np, name))
     for name in ("AxisError", "ComplexWarning"):
         offer(name, getattr(np.exceptions, name))
-    for name, kind in {"float_": np.float64, "complex_": np.complex128, "singlecomplex": np.complex64}.items():
-        offer(name, kind)
     for name in ("e", "euler_gamma", "inf", "nan", "newaxis", "pi", "s_", "index_exp"):
         offer(name, getattr(np, name))
-    for name in ("Inf", "Infinity", "infty", "PINF", "NINF", "NAN", "NaN", "PZERO", "NZERO"):
-        offer(name, {"PZERO": 0.0, "NZERO": -0.0, "NINF": -np.inf}.get(name, np.nan if "n" in name[0].lower() else np.inf))
+    for name, thing in OLDER.items():
+        offer(name, thing)
 
+
+OLDER = {  # names that NumPy has given up and CuPy keeps
+    "Inf": np.inf, "Infinity": np.inf, "infty": np.inf, "PINF": np.inf, "NINF": -np.inf, "NAN": np.nan, "NaN": np.nan,
+    "PZERO": 0.0, "NZERO": -0.0, "float_": np.float64, "complex_": np.complex128, "singlecomplex": np.complex64,
+}  # fmt: skip
 
 offer_constants()

@@ -12,11 +12,12 @@ from .exchange import asarray
 from .lifting import derived, either, lift
 from .record import implements
 
-for name in ("ravel", "transpose", "permute_dims", "swapaxes", "moveaxis", "rollaxis", "expand_dims", "flip"):
+for name in ("ravel", "transpose", "permute_dims", "swapaxes", "moveaxis", "rollaxis", "expand_dims"):
     lift(name, getattr(np, name), "a", derived)
 lift("squeeze", np.squeeze, "a", derived)
 for name in ("array_split", "split", "hsplit", "vsplit", "dsplit"):
     lift(name, getattr(np, name), "ary", derived)
+lift("flip", lambda a, axis=None: np.flip(a, axis), "a", derived)
 lift("fliplr", lambda a: np.fliplr(a), "a", derived)
 lift("flipud", lambda a: np.flipud(a), "a", derived)
 lift("rot90", lambda a, k=1, axes=(0, 1): np.rot90(a, k, axes), "a", derived)
@@ -155,6 +156,6 @@ lift("tile", np.tile, "A")
 lift("roll", np.roll, "a shift~")
 lift("pad", np.pad, "array")
 lift("append", np.append, "arr values?")
-lift("delete", np.delete, "arr indices~")
+lift("delete", lambda arr, indices, axis=None: np.delete(arr, indices, axis), "arr indices~")
 lift("resize", np.resize, "a")
 lift("trim_zeros", np.trim_zeros, "filt", waits=True)

@@ -138,7 +138,7 @@ OWN = {
     "power": power,
     "pow": power,
     "sinc": elementwise(sinc),
-    "i0": elementwise(lambda x: np.i0(x).astype(x.dtype)),
+    "i0": elementwise(lambda x: np.i0(x).astype(np.result_type(x, np.float16))),
     "fix": np.trunc,
 }
 

@@ -1,0 +1,284 @@
+"""PyTorch as oracle: everything public, on drawn calls, against the same function in PyTorch.
+
+The property test holds derivatives against differences, which are good for six digits. Here the same calls meet another
+library's formulas, to nearly all digits: values, gradients for a random gradient that comes in, and the gradients of
+⟨gradients, v⟩ with respect to the inputs and to what came in. All on the CPU; that every backend computes the same is
+tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigrad
+
+from .strategies import calls, subject
+from .test_registry import CONSTANT, PUBLIC, SETTINGS, TWINS, Run
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: there is nothing to compare with")
+F = torch.nn.functional
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Mean of empty slice",  # NumPy warns of the mean of nothing, which is nan
+    "ignore:invalid value encountered in (scalar )?divide",
+    r"ignore:(std|var)\(\)",  # PyTorch, even where there is no lane
+)
+
+
+# ---- NumPy's keywords in PyTorch
+
+
+def reduction(function):
+    """axis and keepdims as dim and keepdim. PyTorch takes dim=() as all axes, NumPy as none: there, the reduction runs
+    over an axis that is put in front."""
+
+    def call(x, axis=None, keepdims=False, ddof=None):
+        axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        options = {} if ddof is None else {"correction": ddof}
+        if not len(axes):
+            return function(x[None], dim=(0,), **options)
+        return function(x, dim=tuple(axes), keepdim=keepdims, **options)
+
+    return call
+
+
+def first_extremum(function):
+    """argmax and argmin: over all elements for axis None."""
+
+    def call(x, axis, keepdims):
+        return function(x, dim=axis, keepdim=keepdims)
+
+    return call
+
+
+def positions(shape, index):
+    """Where x[index] finds its elements, counted through the flat x."""
+    return torch.from_numpy(np.array(np.arange(int(np.prod(shape))).reshape(shape)[index]))
+
+
+def getitem(x, index):
+    """PyTorch's own brackets, except for a negative step, which it does not know, and an integer beside a list, which
+    NumPy takes for a list too: the new axis then comes first."""
+    parts = index if isinstance(index, tuple) else (index,)
+    backwards = any(isinstance(i, slice) and (i.step or 1) < 0 for i in parts)
+    if backwards or {int, list} <= {type(i) for i in parts}:
+        return x.reshape(-1)[positions(x.shape, index)]
+    return x[tuple(torch.tensor(i) if isinstance(i, (list, np.ndarray)) else i for i in parts)]
+
+
+def index_add(x, shape, index):
+    y = torch.zeros(int(np.prod(shape)), dtype=x.dtype)
+    return y.index_add(0, positions(shape, index).reshape(-1), x.reshape(-1)).reshape(shape)
+
+
+def expand_dims(x, axis):
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for a in sorted(a % (x.ndim + len(axes)) for a in axes):
+        x = x.unsqueeze(a)
+    return x
+
+
+ORACLE = {
+    # element by element
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "divide": torch.div,
+    "floor_divide": lambda a, b: torch.div(a, b, rounding_mode="floor"),  # floor_divide's derivative is an error
+    "negative": torch.neg,
+    "positive": torch.positive,
+    "remainder": torch.remainder,
+    "power": torch.pow,
+    "square": torch.square,
+    "sqrt": torch.sqrt,
+    "reciprocal": torch.reciprocal,
+    "abs": torch.abs,
+    "sign": torch.sign,
+    "exp": torch.exp,
+    "log": torch.log,
+    "log1p": torch.log1p,
+    "expm1": torch.expm1,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "softplus": F.softplus,
+    "erf": torch.erf,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "clip": lambda *xs: torch.clip(*torch.broadcast_tensors(*xs)),  # its own broadcasting fails in backward
+    "where": torch.where,
+    # comparisons and logic
+    "equal": torch.eq,
+    "not_equal": torch.ne,
+    "less": torch.lt,
+    "less_equal": torch.le,
+    "greater": torch.gt,
+    "greater_equal": torch.ge,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+    "logical_xor": torch.logical_xor,
+    "logical_not": torch.logical_not,
+    "bitwise_and": torch.bitwise_and,
+    "bitwise_or": torch.bitwise_or,
+    "bitwise_xor": torch.bitwise_xor,
+    "invert": torch.bitwise_not,
+    "isnan": torch.isnan,
+    "isinf": torch.isinf,
+    "isfinite": torch.isfinite,
+    # reductions
+    "sum": reduction(torch.sum),
+    "mean": reduction(torch.mean),
+    "max": reduction(torch.amax),
+    "min": reduction(torch.amin),
+    "var": reduction(torch.var),
+    "std": reduction(torch.std),
+    "logsumexp": reduction(torch.logsumexp),
+    "any": reduction(torch.any),
+    "all": reduction(torch.all),
+    "argmax": first_extremum(torch.argmax),
+    "argmin": first_extremum(torch.argmin),
+    # shapes and indices
+    "reshape": lambda x, shape: torch.reshape(x, shape if isinstance(shape, tuple) else (shape,)),
+    "transpose": lambda x, axes: torch.permute(x, axes if axes is not None else tuple(reversed(range(x.ndim)))),
+    "swapaxes": lambda x, axis1, axis2: torch.swapaxes(x, axis1, axis2),
+    "expand_dims": expand_dims,
+    "squeeze": lambda x, axis: torch.squeeze(x) if axis is None else torch.squeeze(x, axis),
+    "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
+    "concatenate": lambda *xs, axis: torch.cat(xs, axis),
+    "stack": lambda *xs, axis: torch.stack(xs, axis),
+    "copy": torch.clone,
+    "astype": lambda x, dtype: x.to(getattr(torch, dtype)),
+    "to": lambda x, device: x.to(device),
+    "getitem": getitem,
+    "index_add": index_add,
+    "take_along_axis": lambda x, indices, axis: torch.take_along_dim(x, indices % x.shape[axis], axis),
+    "matmul": torch.matmul,
+    # functions of networks
+    "linear": F.linear,
+    "softmax": lambda x, axis: F.softmax(x, axis),
+    "log_softmax": lambda x, axis: F.log_softmax(x, axis),
+    "mse_loss": F.mse_loss,
+    "cross_entropy": F.cross_entropy,
+    "binary_cross_entropy": F.binary_cross_entropy,
+    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
+}
+
+EXCEPTIONS: dict[str, str] = {}  # what PyTorch does not have, or means otherwise: {name: the reason}
+
+
+def test_everything_public_has_an_oracle_or_a_reason():
+    assert not ORACLE.keys() & EXCEPTIONS.keys()
+    assert {*ORACLE, *EXCEPTIONS} == set(PUBLIC)
+    assert len(EXCEPTIONS) <= 10
+    assert all(EXCEPTIONS.values())
+
+
+# ---- the same call in both
+
+
+class Both:
+    """A drawn call in minigrad and in PyTorch, at the same points in the same precision."""
+
+    def __init__(self, name, call, dtype=np.float64):
+        self.oracle, self.call = ORACLE[name], call
+        self.run = Run(subject(name), call, "cpu", dtype)
+        self.dtype = dtype
+
+    def inputs(self):
+        """PyTorch's inputs; floats require gradients."""
+        for x in self.call.inputs:
+            if x is None:
+                yield None
+                continue
+            floats = x.dtype.kind == "f"
+            yield torch.from_numpy(np.array(x, self.dtype if floats else None, order="C")).requires_grad_(floats)
+
+    def value(self):
+        y = self.oracle(*self.inputs(), **self.call.options)
+        return self.run.value(self.run.points).numpy(), y.detach().numpy()
+
+    def gradients(self, g):
+        """PyTorch's inputs, the gradient that came in, and the gradients of the inputs, all to be differentiated on."""
+        inputs = list(self.inputs())
+        xs = [x for x, smooth in zip(inputs, self.call.smooth, strict=True) if smooth]
+        y = self.oracle(*inputs, **self.call.options)
+        g = torch.from_numpy(g).to(y.dtype).requires_grad_()
+        return xs, g, torch.autograd.grad(y, xs, g, create_graph=True, materialize_grads=True)
+
+    def along(self, gradients, vs, wanted, grad, tensor):
+        """The gradients of ⟨gradients, v⟩ in one of the libraries: None where there are none."""
+        recorded = [(gx, tensor(v)) for gx, v in zip(gradients, vs, strict=True) if gx.requires_grad]
+        if not recorded:
+            return [None] * len(wanted)
+        return grad([gx for gx, _ in recorded], wanted, [v for _, v in recorded], allow_unused=True)
+
+
+def assert_same(found, expected, tolerance):
+    """Floats to the tolerance, relative to the largest and at least to 1; anything else exactly."""
+    assert found.shape == expected.shape
+    assert found.dtype == expected.dtype
+    if found.dtype.kind != "f":
+        np.testing.assert_array_equal(found, expected)
+    elif found.size:
+        scale = max(1.0, np.abs(expected[np.isfinite(expected)]).max(initial=0))
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+def drawn(name, data):
+    if name in EXCEPTIONS:
+        pytest.skip(EXCEPTIONS[name])
+    return data.draw(calls(subject(name)))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@SETTINGS
+@given(data=st.data())
+def test_value(name, data):
+    call = drawn(name, data)
+    assert_same(*Both(name, call).value(), 1e-12)
+    assert_same(*Both(name, call, np.float32).value(), 1e-5)
+
+
+@pytest.mark.parametrize(("name", "twins"), TWINS)
+@SETTINGS
+@given(data=st.data())
+def test_derivatives(name, twins, data):
+    both = Both(name, drawn(name, data))
+    run = both.run
+    if not run.points:
+        return
+    rng = np.random.default_rng(0)
+    g = np.asarray(rng.uniform(-2, 2, run.value(run.points).shape))
+    vs = [np.asarray(rng.uniform(-2, 2, x.shape)) for x in run.points]
+
+    expected_xs, expected_g, expected = both.gradients(g)
+    with minigrad.twins(twins):
+        _, _, plain = run.gradients(run.points, g)
+        xs, start, found = run.gradients(run.points, g, create_graph=True)
+        second = both.along(found, vs, [*xs, start], minigrad.grad, minigrad.tensor)
+    for first in (plain, found):
+        for gx, ex in zip(first, expected, strict=True):
+            assert_same(gx.detach().numpy(), ex.detach().numpy(), 1e-10)
+
+    oracle = both.along(expected, vs, [*expected_xs, expected_g], torch.autograd.grad, torch.from_numpy)
+    for x, h, o in zip([*xs, start], second, oracle, strict=True):
+        zero = np.zeros(x.shape, x.dtype)
+        assert_same(zero if h is None else h.numpy(), zero if o is None else o.numpy(force=True), 1e-9)
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+@SETTINGS
+@given(data=st.data())
+def test_what_has_no_derivative_here_has_none_in_pytorch_or_zero(name, data):
+    both = Both(name, drawn(name, data))
+    inputs = list(both.inputs())
+    y = both.oracle(*inputs, **both.call.options)
+    if y.requires_grad:
+        floats = [x for x in inputs if x.requires_grad]
+        for gx in torch.autograd.grad(y, floats, torch.ones_like(y), materialize_grads=True):
+            assert not gx.any()
