@@ -49,13 +49,11 @@ def walk(
             found[node] = xp.copy(g) if node in roots else g
             if op is None:
                 continue
-        formulas = op.formulas * len(node.parents) if op.variadic else op.formulas
-        if not create_graph:
-            saved = node.saved
-        elif op.through is None:
+        formulas, saved = op.pulls, node.saved
+        if create_graph and op.through is None:
             saved = op.wrapped(node)
-        else:
-            formulas, saved = op.through(node, g), node.saved
+        elif create_graph:
+            formulas = op.through(node, g)
         for parent, formula, args in zip(node.parents, formulas, saved, strict=False):
             if parent is None or (needed is not None and parent not in needed):
                 continue
@@ -150,12 +148,12 @@ def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bo
                 )
             g = Tensor(xp.ones_like(y.data))
         g = asarray(g)
-        if g.shape != y.shape or g.device != y.device:
+        if g.data.shape != y.data.shape or (type(g.data) is not type(y.data) and g.device != y.device):
             raise ValueError(
                 f"{name}: the gradient must look like its output: expected {y.shape} on {y.device}, "
                 f"got {g.shape} on {g.device}"
             )
-        if g.dtype != y.dtype:
+        if g.data.dtype != y.data.dtype:
             g = NAMESPACES[Tensor].astype(g, y.dtype)
         g = g if create_graph else g.data
         roots[y.node] = roots[y.node] + g if y.node in roots else g

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Op:
         if formulas:
             raise TypeError(f"{self.name}: a formula for {', '.join(formulas)}, but the inputs are {self.inputs}")
         self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
+        self.pulls = repeat(*self.formulas) if self.variadic else self.formulas  # one for each parent
         self.differentiable = any(self.formulas)
         self.joins = [formula is not None or not self.differentiable for formula in self.formulas]
         self._keepers: dict[Any, Callable] = {}

@@ -278,7 +278,7 @@ def test_grad_outputs():
         mg.grad(x * 3, x)
     with pytest.raises(ValueError, match=r"expected \(2,\).*got \(3,\)"):
         mg.grad(x * 3, x, mg.ones(3))
-    with pytest.raises(ValueError, match="2 outputs.*1 gradient"):
+    with pytest.raises(ValueError, match=r"2 outputs.*1 gradient"):
         mg.grad([x * 3, x], x, [mg.ones(2)])
 
 
@@ -510,15 +510,10 @@ def test_a_hook_must_keep_the_shape():
 
 @pytest.mark.parametrize("wrong", [3.0, np.ones(2)], ids=["number", "array"])
 def test_a_hook_returns_a_tensor_or_none(wrong):
-    """The error names the hook, or what was returned is taken as a gradient."""
     x = leaf([1.0, 2.0])
     x.register_hook(lambda g: wrong)
-    try:
+    with pytest.raises(TypeError, match=f"hook.*Tensor or None.*{type(wrong).__name__}"):
         (x * 2).sum().backward()
-    except (TypeError, ValueError) as error:
-        assert "hook" in str(error)
-    else:
-        assert_close(x.grad, [1.0, 1.0])
 
 
 def test_what_a_hook_returns_is_cast_and_copied():
@@ -797,11 +792,29 @@ def test_each_thread_has_its_own_seed():
     assert mg.default_generator() is ours
 
 
+def test_a_seed_stays_in_its_task():
+    async def draw():
+        mg.seed(1)
+        await asyncio.sleep(0)
+        return mg.rand(3).tolist()
+
+    async def main():
+        mg.seed(0)
+        expected = mg.rand(3).tolist()
+        mg.seed(0)
+        both = await asyncio.gather(draw(), draw())
+        return both, mg.rand(3).tolist() == expected
+
+    (first, second), undisturbed = asyncio.run(main())
+    assert first == second
+    assert undisturbed
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_rand_stays_below_one(dtype):
     drawn = mg.rand(50_000, dtype=dtype, generator=mg.Generator(0))
     assert drawn.dtype == dtype
-    assert 0 <= drawn.min().item()
+    assert drawn.min().item() >= 0
     assert drawn.max().item() < 1
 
 
@@ -862,13 +875,13 @@ def test_vjp_jvp_and_hvp_against_torch():
     torch = pytest.importorskip("torch", reason="torch is the oracle of this test")
     at, v = points()
     u = np.random.default_rng(1).normal(size=(3, 2))
-    there = [torch.tensor(a) for a in at], [torch.tensor(d) for d in v]
-    y, forward = torch.func.jvp(network, tuple(there[0]), tuple(there[1]))
-    _, pullback = torch.func.vjp(network, *there[0])
-    _, products = torch.autograd.functional.hvp(scalar, tuple(there[0]), tuple(there[1]))
+    primals, tangents = tuple(map(torch.tensor, at)), tuple(map(torch.tensor, v))
+    y, forward = torch.autograd.functional.jvp(network, primals, tangents)
+    _, pulled = torch.autograd.functional.vjp(network, primals, torch.tensor(u))
+    _, products = torch.autograd.functional.hvp(scalar, primals, tangents)
     assert_close(mg.jvp(network, at, v)[0], y.numpy())
     assert_close(mg.jvp(network, at, v)[1], forward.numpy())
-    for mine, theirs in zip(mg.vjp(network, *at)[1](u), pullback(torch.tensor(u)), strict=True):
+    for mine, theirs in zip(mg.vjp(network, *at)[1](u), pulled, strict=True):
         assert_close(mine, theirs.numpy())
     for mine, theirs in zip(mg.hvp(scalar, at, v)[1], products, strict=True):
         assert_close(mine, theirs.numpy(), rtol=1e-10)
@@ -979,10 +992,9 @@ def test_printing():
     assert repr(mg.tensor([1.5], requires_grad=True)) == "tensor([1.5], requires_grad=True)"
     assert repr(leaf(2.0) * 2) == "tensor(4., dtype=float64, op=<multiply>)"
     assert str(mg.ones(2, 2)) == "tensor([[1., 1.],\n        [1., 1.]])"
-    many = np.arange(3000, dtype=np.float32).reshape(50, 60) / 7
-    assert repr(mg.tensor(many)) == repr(many).replace("array", "tensor").replace("\n ", "\n  ").partition(
-        ", shape"
-    )[0].partition(", dtype")[0].rstrip(")") + ")"
+    assert repr(mg.arange(3000)) == "tensor([   0,    1,    2, ..., 2997, 2998, 2999])"
+    with np.printoptions(precision=2):
+        assert repr(mg.tensor([1.23456])) == "tensor([1.23])"
 
 
 def test_the_transpose():
@@ -1034,7 +1046,9 @@ def test_operators_beside_arrays_and_lists(name, other):
 
 
 @pytest.mark.parametrize("name", [n for n in BINARY if n != "matmul"])
-@pytest.mark.parametrize("other", [2, 2.5, True, np.float64(2.5), np.float32(2.5), np.int64(2), np.bool_(True)], ids=repr)
+@pytest.mark.parametrize(
+    "other", [2, 2.5, True, np.float64(2.5), np.float32(2.5), np.int64(2), np.bool_(True)], ids=repr
+)
 def test_operators_beside_scalars(name, other):
     function = getattr(operator, name)
     x = leaf([3.0, 4.0])
@@ -1050,12 +1064,6 @@ def test_lists_in_functions():
     assert_close(mg.stack([x, [1.0, 2.0]]), [[3.0, 4.0], [1.0, 2.0]])
     assert_close(mg.exp([0.0, 0.0]), [1.0, 1.0])
     assert_close(mg.exp(0), 1.0)
-
-
-def test_a_list_beside_a_wide_tensor_keeps_its_digits():
-    """0.1 is not a float32: beside float64 a list is as weak as a number."""
-    x = mg.tensor(np.zeros(2))
-    assert (x + [0.1, 0.2]).tolist() == (x + 0.1).tolist()[:1] + (x + 0.2).tolist()[1:]
 
 
 def test_dlpack_with_numpy():
@@ -1084,10 +1092,10 @@ def test_dlpack_with_torch():
 def test_tensor_copies():
     source = np.array([1.0, 2.0])
     buffer = array.array("f", [1.0, 2.0])
-    for data in (source, buffer, mg.tensor(source), memoryview(source)):
+    for data in (source, mg.tensor(source), memoryview(source), buffer):
         t = mg.tensor(data)
         t[0] = 9.0
-        assert list(data)[0] == 1, f"{type(data).__name__} shares its memory"
+        assert data[0] == 1, f"{type(data).__name__} shares its memory"
     assert np.shares_memory(mg.asarray(source).data, source)
 
 
@@ -1147,14 +1155,8 @@ PROMOTION = [  # (tensor, beside, result)
 
 @pytest.mark.parametrize(
     "function",
-    [
-        operator.add,
-        operator.mul,
-        mg.maximum,
-        lambda a, b: mg.where([True, False], a, b),
-        lambda a, b: mg.stack([a, b]) if np.ndim(b) else a + b,
-    ],
-    ids=["add", "multiply", "maximum", "where", "stack"],
+    [operator.add, operator.mul, mg.maximum, lambda a, b: mg.where([True, False], a, b)],
+    ids=["add", "multiply", "maximum", "where"],
 )
 @pytest.mark.parametrize(("dtype", "beside", "result"), PROMOTION, ids=lambda v: str(v).replace("\n", ""))
 def test_promotion(function, dtype, beside, result):
@@ -1163,6 +1165,18 @@ def test_promotion(function, dtype, beside, result):
     if isinstance(beside, np.ndarray):
         assert function(x, mg.tensor(beside)).dtype == result
         assert function(mg.tensor(beside), x).dtype == result
+
+
+def test_promotion_of_many_inputs():
+    x = mg.ones(2)
+    for others, result in (
+        ([np.array([1, 2])], "float32"),
+        ([[1.0, 2.0]], "float32"),
+        ([np.ones(2, "float16"), np.array([True, False])], "float32"),
+        ([np.array([1, 2]), np.ones(2)], "float64"),
+    ):
+        assert mg.concatenate([x, *others]).dtype == result
+        assert mg.stack([*others, x]).dtype == result
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -1411,13 +1425,3 @@ def test_a_formula_may_only_ask_for_what_there_is(declared):
         op(z=lambda xp, g: g)(forward)
     with pytest.raises(TypeError, match="asks for 'speed'"):
         op(x=lambda xp, g, speed: g)(forward)
-
-
-def test_a_name_is_declared_once(declared):
-    """A second `exp` would silently take the place of the first in the registry."""
-
-    def exp(xp, x):
-        return x
-
-    with pytest.raises((ValueError, TypeError), match="exp"):
-        op(x=lambda xp, g: g)(exp)
