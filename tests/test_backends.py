@@ -130,7 +130,7 @@ def test_cupy_is_there_but_no_gpu_answers(without_cupy):
         without_cupy.setitem(sys.modules, name, module)
     without_cupy.setitem(sys.modules, "cupyx.scipy", types.ModuleType("cupyx.scipy"))
     without_cupy.setitem(sys.modules, "cupyx.scipy.special", special)
-    with pytest.raises(mg.BackendUnavailableError, match=r"no GPU answers \(RuntimeError: cudaErrorNoDevice.*nvidia-smi"):
+    with pytest.raises(mg.BackendUnavailableError, match=r"no GPU answers \(RuntimeError: .*nvidia-smi"):
         mg.ones(2).to("cuda")
 
 
@@ -145,6 +145,7 @@ def test_a_backend_of_ones_own():
         xp = types.SimpleNamespace(**{n: getattr(base, n) for n in (*backends.NAMES, *backends.EXTRAS)})
         xp.array_types = (Watched,)
         xp.asarray = lambda x, dtype=None, device=None: np.asarray(x, dtype).view(Watched)
+        xp.copy = lambda x: np.array(x, subok=True)
         xp.device = lambda x: "watched"
         xp.exp = lambda x: called.append("exp") or np.exp(x)
         return xp
