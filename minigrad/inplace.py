@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import NAMESPACES
+from .backends import NAMESPACES, move
 from .creation import array
 from .graph import recording
 from .tensor import Tensor, clock
@@ -83,13 +83,10 @@ def write(x: Tensor, value: Any, what: str, index: Any = ...) -> None:
             f"{what}: the value requires gradients, which a change in place would lose; "
             "use where or concatenate, or .detach() the value"
         )
-    xp = NAMESPACES[type(x.data)]
     if not isinstance(value, (bool, int, float)):
-        value = value.data if isinstance(value, Tensor) else array(value)
-        if type(value) is not type(x.data):
-            value = xp.asarray(value)
-        if x.data.dtype.kind != "f" and value.dtype.kind == "f":
-            raise TypeError(f"{what}: float values do not fit into a tensor of {x.dtype}; use .astype first")
+        value = move(array(value), x.device)
+    if x.dtype.kind != "f" and (isinstance(value, float) or getattr(value, "dtype", x.dtype).kind == "f"):
+        raise TypeError(f"{what}: float values do not fit into a tensor of {x.dtype}; use .astype first")
     try:
         x.data[index] = value
     except (ValueError, IndexError, TypeError) as error:

@@ -153,7 +153,12 @@ def test_the_file_is_safetensors_for_others(tmp_path):
         ({"lr": 0.1}, None, "'lr' must be a Tensor or an array, not float"),
         ({3: mg.zeros(1)}, None, "3 cannot name a tensor"),
         ({"__metadata__": mg.zeros(1)}, None, "cannot name a tensor"),
-        ({"x": np.zeros(1, np.longdouble)}, None, "'x' has dtype float128"),
+        pytest.param(
+            {"x": np.zeros(1, np.longdouble)},
+            None,
+            "'x' has dtype float128",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).name != "float128", reason="there is no float128 here"),
+        ),
         ({"x": np.zeros(1, object)}, None, "dtype object"),
         ({"x": mg.zeros(1)}, {"epoch": 3}, "metadata is text"),
     ],

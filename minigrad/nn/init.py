@@ -38,7 +38,7 @@ def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, rng: Generator | Non
 def drawn(x: Tensor, values: np.ndarray, name: str) -> Tensor:
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: random numbers need a float dtype, not {x.dtype}")
-    return written(x, values.astype(x.dtype), name)
+    return written(x, values.astype(x.dtype), name)  # rounded on the host: a device may round otherwise
 
 
 @no_grad

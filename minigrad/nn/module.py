@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..backends import ALIASES, LOADERS, NAMESPACES, backend, move
+from ..backends import ALIASES, LOADERS, NAMESPACES, move
 from ..creation import Parameter, array
 from ..inplace import write
 from ..tensor import Tensor
@@ -256,8 +256,6 @@ class Module:
             else:
                 dtype = float_dtype(target)
         dtype = None if dtype is None else float_dtype(dtype)
-        if device is not None:
-            backend(device)  # a device that is not there is found out before anything moves
         for x in (*self.parameters(), *self.buffers()):
             relocate(x, device, dtype)
         return self
