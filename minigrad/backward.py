@@ -116,7 +116,7 @@ def unbroadcast(xp: Any, g: Any, shape: tuple) -> Any:
 def is_shared(gx: Any, g: Any, args: tuple) -> bool:
     """Whether a gradient is, or looks into, an array that somebody else holds."""
     data = gx.data if isinstance(gx, Tensor) else gx
-    return gx is g or any(gx is x for x in args) or NAMESPACES[type(data)].owner(data) is not data
+    return gx is g or any([gx is x for x in args]) or NAMESPACES[type(data)].owner(data) is not data
 
 
 def run_hooks(xp: Any, node: Any, g: Any) -> Any:
@@ -139,14 +139,13 @@ def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bo
                 f"{name}: the output does not depend on any tensor that requires gradients (was it computed under "
                 "no_grad, detached, or only through operations without a derivative, such as comparisons?)"
             )
-        xp = NAMESPACES[type(y.data)]
         if g is None:
             if y.data.size != 1:
                 raise RuntimeError(
                     f"{name}: the output has shape {y.shape}; only a scalar has a gradient by itself. "
                     "Reduce it first (y.sum()), or say which gradient to start from"
                 )
-            g = Tensor(xp.ones_like(y.data))
+            g = Tensor(NAMESPACES[type(y.data)].ones_like(y.data))
         g = asarray(g)
         if g.data.shape != y.data.shape or (type(g.data) is not type(y.data) and g.device != y.device):
             raise ValueError(

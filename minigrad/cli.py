@@ -35,19 +35,21 @@ def whole(low: int) -> type:
 
 
 def parsers() -> tuple[Parser, Parser]:
-    parser = Parser(prog="python -m minigrad", description="minigrad: automatic differentiation to read and to learn from")
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    """The parser of the program and that of `demo`."""
+    parser = Parser(prog="python -m minigrad", description="Automatic differentiation to read and to learn from.")
+    commands = parser.add_subparsers(dest="command", metavar="command")
     train = commands.add_parser(
         "demo",
-        help="train a first network on handwritten digits",
-        description="Trains a network on 1,797 handwritten digits of 8 x 8 pixels, a fifth of them held out to judge it. "
-        "Shows the network, its losses and its accuracy on the held-out digits; saves the parameters and a picture.",
+        help="train a first network, on handwritten digits",
+        description="Trains a network on 1,797 handwritten digits of 8 x 8 pixels, with a fifth held out to judge it. "
+        "Shows the network, its losses and its accuracy; saves the parameters and a picture.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    train.add_argument("--device", default="cpu", help="where to compute: cpu, cuda, cuda:1 ...")
-    train.add_argument("--epochs", type=whole(1), default=demo.EPOCHS, help="how often each image is learned from")
-    train.add_argument("--seed", type=whole(0), default=0, help="of the split, the first weights and the order of the images")
-    train.add_argument("--out", default="minigrad-demo", metavar="DIR", help="folder for the parameters and the picture")
+    add = train.add_argument
+    add("--device", default="cpu", help="where to compute: cpu, cuda, cuda:1 ...")
+    add("--epochs", type=whole(1), default=demo.EPOCHS, metavar="N", help="how often to go through the images")
+    add("--seed", type=whole(0), default=0, metavar="S", help="of the split, the weights and the order of the images")
+    add("--out", default="minigrad-demo", metavar="DIR", help="the folder for the parameters and the picture")
     return parser, train
 
 
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0, 2 for a mistake in the arguments, 130 when it was interrupted."""
     parser, command = parsers()
     options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.error("which command? There is one: demo (see python -m minigrad --help)")
     try:  # before any work: does the device answer, can the folder be written to?
         zeros(1, device=options.device)
         os.makedirs(options.out, exist_ok=True)

@@ -23,7 +23,7 @@ from typing import Any
 
 from .backward import reachable, walk
 from .graph import Mode, Node
-from .operation import Op, entry
+from .operation import Op, computed
 from .tensor import Tensor
 
 using_twins: ContextVar[bool] = ContextVar("using_twins", default=True)
@@ -43,12 +43,14 @@ def composition(*, domain: Any = None) -> Callable:
     def declare(definition: Callable) -> Callable:
         @functools.wraps(definition)
         def call(*args: Any, **kwargs: Any) -> Tensor:
-            if call.twin is not None and using_twins.get() and call.suits(*args, **kwargs):  # type: ignore[attr-defined]
-                return call.twin(*args, **kwargs)  # type: ignore[attr-defined]
+            if twin_of[0] is not None and using_twins.get():
+                y = twin_of[0](*args, **kwargs)
+                if y is not None:
+                    return y
             return definition(*args, **kwargs)
 
-        call.definition, call.domain = definition, domain  # type: ignore[attr-defined]
-        call.twin, call.suits = None, None  # type: ignore[attr-defined]
+        twin_of: list[Callable | None] = [None]
+        call.definition, call.domain, call.twin_of = definition, domain, twin_of  # type: ignore[attr-defined]
         COMPOSITIONS[definition.__name__] = call
         return call
 
@@ -79,21 +81,28 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
     return [lambda xp, g, *saved, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs]
 
 
-def always(*args: Any, **kwargs: Any) -> bool:
-    return True
-
-
-def fused(target: Any, extras: tuple[str, ...] = (), suits: Callable = always, **formulas: Callable) -> Callable:
+def fused(target: Any, takes: Callable, extras: tuple[str, ...] = (), **formulas: Callable) -> Callable:
     """Declares the twin of a composition, as `@op` declares an operation.
 
-    `extras` name by-products that the forward formula returns after y, for the backward formulas to use;
-    `suits(*args, **kwargs)` says for which calls the twin is right, the definition takes the others.
+    `takes(*args, **kwargs)` looks at a call: it returns the inputs, Tensors of one dtype or None, and the options if
+    the twin is right for them; None leaves the call to the definition. `extras` name by-products that the forward
+    formula returns after y, for the backward formulas to use.
     """
 
     def declare(forward: Callable) -> Callable:
         operation = Op(forward, formulas, target.domain, extras)
         operation.definition, operation.through = target.definition, through_definition
-        target.twin, target.suits = entry(operation), suits
-        return target.twin
+
+        def call(*args: Any, **kwargs: Any) -> Tensor | None:
+            taken = takes(*args, **kwargs)
+            if taken is None:
+                return None
+            inputs, options = taken
+            arrays = tuple([x if x is None else x.data for x in inputs])
+            return computed(operation, arrays, tuple([x if x is None else x.node for x in inputs]), options)
+
+        call.op = operation  # type: ignore[attr-defined]
+        target.twin_of[0] = call
+        return call
 
     return declare

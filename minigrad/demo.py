@@ -79,7 +79,7 @@ def train(device: str = "cpu", epochs: int = EPOCHS, seed: int = 0, progress: bo
                 total = total + loss.detach() * len(x)
             losses.append((total / len(learned)).item())
             accuracies.append(accuracy(model, test_images, test_labels).item())
-            shown.set_postfix(loss=f"{losses[-1]:.4f}", accuracy=f"{accuracies[-1]:.2%}")
+            shown.set_postfix({"loss": f"{losses[-1]:.4f}", "accuracy": f"{accuracies[-1]:.2%}"}, refresh=False)
     seconds = perf_counter() - start
     with no_grad():
         probabilities = softmax(model(test_images)).numpy()
@@ -103,24 +103,24 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def run(device: str, epochs: int, seed: int, out: str) -> None:
     """Trains, prints what there is to know, and leaves the parameters and a picture in the folder `out`."""
-    print(summary(network(), digits()[0][:1]))
+    print(summary(network(), digits()[0][:1]), flush=True)
     result = train(device, epochs, seed, progress=True)
     print("\nepoch  training loss             held-out accuracy")
     for epoch, (loss, share) in enumerate(zip(result.losses, result.accuracies, strict=True), 1):
         print(f"{epoch:5}  {loss!r:<24}  {share:.2%}")
     right = int((result.predictions == result.labels).sum())
-    print(f"\nheld-out accuracy {right / len(result.labels):.2%} ({right} of {len(result.labels)} images)")
-    print(f"trained for {epochs} epochs on {device} in {result.seconds:.1f} seconds")
+    print(f"\nheld-out accuracy   {right / len(result.labels):.2%} ({right} of {len(result.labels)} images)")
+    print(f"time                {result.seconds:.1f} seconds on {device}")
 
     parameters, drawing = os.path.join(out, "digits.safetensors"), os.path.join(out, "digits.png")
     save(result.model, parameters, metadata={"epochs": str(epochs), "seed": str(seed)})
     draw.save(picture(result), drawing)
-    print(f"parameters: {parameters}\npicture:    {drawing}")
+    print(f"parameters          {parameters}\npicture             {drawing}")
 
 
 @no_grad
 def summary(model: nn.Module, x: Tensor) -> str:
-    """A table of the layers with the shapes of their outputs for the input x (of one sample, whose axis is called N)."""
+    """A table of the layers, with the shapes of their outputs for an input like x, in which N stands for the batch."""
     rows: list[tuple[str, str, str]] = []
 
     def note(layer: nn.Module, args: tuple, y: Tensor) -> None:
@@ -141,13 +141,23 @@ def size(module: nn.Module) -> int:
 
 def picture(result: Result) -> Any:
     """One page: how loss and accuracy went, some held-out images with the answers, and which digits are mixed up."""
-    figure = draw.figure(12, 8)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.6))
-    loss, accuracy = upper.subplots(1, 2)
-    draw.curve(loss, result.losses, "loss in training", log=True)
-    draw.curve(accuracy, [100 * a for a in result.accuracies], "accuracy on held-out images, %")
-    left, right = lower.subfigures(1, 2, width_ratios=(1.25, 1))
-    answers = draw_order(result)
-    draw.answers(left.subplots(4, 6).flat, *(x[answers] for x in (result.images, result.labels, result.probabilities)))
-    draw.confusion(right.subplots(), confusion(result.labels, result.predictions))
+    figure = draw.figure(12, 8.5)
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    left, right = upper.subplots(1, 2)
+    draw.curve(left, result.losses, "Loss in training", "epoch", log=True)
+    draw.curve(right, [100 * share for share in result.accuracies], "Accuracy on held-out images, %", "epoch")
+    left, right = lower.subfigures(1, 2, width_ratios=(1.2, 1))
+    left.suptitle("Held-out images, the 12 hardest first: answer and its probability")
+    some = examples(result)
+    draw.answers(left.subplots(4, 6).flat, result.images[some], result.labels[some], result.probabilities[some])
+    counts = np.bincount(10 * result.labels + result.predictions, minlength=100).reshape(10, 10)
+    draw.confusion(right.subplots(), counts, "Held-out images by digit and answer")
     return figure
+
+
+def examples(result: Result) -> np.ndarray:
+    """Indices of 24 held-out images: the 12 to whose digit the network gave the least probability, wrong answers first
+    of all, and then the first 12 of the others."""
+    order = np.arange(len(result.labels))
+    hard = np.argsort(result.probabilities[order, result.labels], kind="stable")[:12]
+    return np.concatenate([hard, np.setdiff1d(order, hard)[:12]])

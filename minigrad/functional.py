@@ -192,7 +192,7 @@ def in_range(classes: Tensor, count: int) -> tuple[Tensor | None, Tensor]:
 
 def check_classes(classes: np.ndarray, count: int) -> None:
     wrong = classes.astype(np.uint64, copy=False) >= count  # a negative label is a huge one
-    if wrong.any():
+    if np.count_nonzero(wrong):  # half the time of any()
         raise IndexError(
             f"cross_entropy: class {classes[wrong].flat[0]} is out of range for {count} classes (0 … {count - 1})"
         )

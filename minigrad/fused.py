@@ -19,16 +19,22 @@ def rows(xp: Any, x: Any) -> Any:
     return x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
 
 
-def one_product(x: Any, weight: Any, bias: Any = None) -> bool:
+def one_product(x: Any, weight: Any, bias: Any = None) -> tuple | None:
     """linear: Tensors of one dtype whose shapes fit, and something to multiply."""
     if not (isinstance(x, Tensor) and isinstance(weight, Tensor)):
-        return False
+        return None
     m, w = x.data, weight.data
-    if bias is not None and not (
-        isinstance(bias, Tensor) and bias.data.shape == w.shape[:1] and bias.data.dtype == w.dtype
-    ):
-        return False
-    return m.ndim > 1 and w.ndim == 2 and m.shape[-1] == w.shape[1] and m.dtype == w.dtype and m.size > 0 and w.size > 0
+    if m.ndim < 2 or w.ndim != 2 or m.shape[-1] != w.shape[1] or m.dtype != w.dtype or type(m) is not type(w):
+        return None
+    if not (m.size and w.size):
+        return None
+    if bias is not None:
+        if not isinstance(bias, Tensor):
+            return None
+        b = bias.data
+        if b.shape != w.shape[:1] or b.dtype != w.dtype or type(b) is not type(w):
+            return None
+    return (x, weight, bias), {}
 
 
 @fused(
@@ -36,7 +42,7 @@ def one_product(x: Any, weight: Any, bias: Any = None) -> bool:
     x=lambda xp, g, weight: xp.matmul(g, weight),
     weight=lambda xp, g, x: xp.matmul(xp.transpose(rows(xp, g)), rows(xp, x)),
     bias=lambda xp, g: xp.matmul(xp.ones(g.size // g.shape[-1], g.dtype), rows(xp, g)),
-    suits=one_product,
+    takes=one_product,
 )
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     """One product, and the sum in place. As a product with ones, Σ g over the batch is 2.5 times as fast as `sum`."""
@@ -46,14 +52,14 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     return y
 
 
-def classes_of_rows(logits: Any, target: Any, reduction: str = "mean") -> bool:
+def classes_of_rows(logits: Any, target: Any, reduction: str = "mean") -> tuple | None:
     """cross_entropy: a matrix of logits and one class for each row."""
-    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)):
-        return False
+    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)) or reduction not in functional.REDUCTIONS:
+        return None
     z, t = logits.data, target.data
-    return (
-        z.ndim == 2 and t.shape == z.shape[:1] and z.size > 0 and z.dtype.kind == "f" and t.dtype.kind in "iu"
-    ) and reduction in functional.REDUCTIONS
+    if z.ndim != 2 or t.shape != z.shape[:1] or not z.size or z.dtype.kind != "f" or t.dtype.kind not in "iu":
+        return None
+    return ((logits, target), {"reduction": reduction}) if type(z) is type(t) else None
 
 
 def towards_classes(xp: Any, g: Any, p: Any, at: Any, reduction: str) -> Any:
@@ -64,7 +70,7 @@ def towards_classes(xp: Any, g: Any, p: Any, at: Any, reduction: str) -> Any:
     return d
 
 
-@fused(functional.cross_entropy, extras=("p", "at"), logits=towards_classes, suits=classes_of_rows)
+@fused(functional.cross_entropy, extras=("p", "at"), logits=towards_classes, takes=classes_of_rows)
 def cross_entropy(xp: Any, logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Softmax is computed once and kept for the backward formula."""
     classes = logits.shape[1]
@@ -82,5 +88,7 @@ def cross_entropy(xp: Any, logits: Any, target: Any, *, reduction: str = "mean")
     losses = xp.log(total)[:, 0] - z[at]
     if inside is not None:
         losses = xp.where(inside, losses, float("nan"))
-    y = losses if reduction == "none" else xp.mean(losses) if reduction == "mean" else xp.sum(losses)
-    return y, p, at
+    if reduction == "none":
+        return losses, p, at
+    y = xp.sum(losses)
+    return y / len(losses) if reduction == "mean" else y, p, at

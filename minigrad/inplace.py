@@ -34,7 +34,9 @@ def stamp(x: Any, what: str) -> None:
     owner = NAMESPACES[type(x)].owner(x)
     key = id(owner)
     last_write = next(clock)
-    writes[key] = (weakref.ref(owner, lambda _: writes.pop(key, None)), last_write, what)
+    known = writes.get(key)
+    alive = known[0] if known is not None else weakref.ref(owner, lambda _: writes.pop(key, None))
+    writes[key] = (alive, last_write, what)
 
 
 def check_writes(nodes: list, create_graph: bool) -> None:

@@ -218,23 +218,28 @@ def general(op: Op) -> Any:
             args, options = bound(op, args, kwargs)
         else:
             options = op.options
-        arrays, nodes = unified(op, args[0] if op.variadic else args)
-        try:
-            y = op.forward(NAMESPACES[type(arrays[0])], *arrays, **options)
-        except Exception as error:
-            raise explained(op, arrays, options, error) from error
-        extras: tuple = ()
-        if op.extras:
-            y, *extras = y
-        if type(y) is not type(arrays[0]) and (type(y) not in NAMESPACES or isinstance(y, np.generic)):
-            y = NAMESPACES[type(arrays[0])].asarray(y)
-        wanted = tuple([node is not None for node in nodes])
-        if True not in wanted or not recording.get():
-            return Tensor(y)
-        inputs = (arrays,) if op.variadic else arrays
-        return Tensor(y, Node(op, nodes, op.keeper(wanted)(*inputs, y, *extras, options), y))
+        return computed(op, *unified(op, args[0] if op.variadic else args), options)
 
     return call
+
+
+def computed(op: Op, arrays: tuple, nodes: tuple, options: dict) -> Tensor:
+    """The value of an operation on arrays of one kind, recorded if one of the inputs has a node."""
+    xp = NAMESPACES[type(arrays[0])]
+    try:
+        y = op.forward(xp, *arrays, **options)
+    except Exception as error:
+        raise explained(op, arrays, options, error) from error
+    extras: Any = ()
+    if op.extras:
+        y, *extras = y
+    if type(y) is not type(arrays[0]) and (type(y) not in NAMESPACES or isinstance(y, np.generic)):
+        y = xp.asarray(y)
+    wanted = tuple([node is not None for node in nodes])
+    if True not in wanted or not recording.get():
+        return Tensor(y)
+    inputs = (arrays,) if op.variadic else arrays
+    return Tensor(y, Node(op, nodes, op.keeper(wanted)(*inputs, y, *extras, options), y))
 
 
 def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

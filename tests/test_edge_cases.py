@@ -59,6 +59,11 @@ def assert_exactly(found, expected, dtype="float64"):
     np.testing.assert_allclose(host(found), expected, rtol=BITS[str(dtype)], atol=0)
 
 
+def calling(name, **options):
+    """The operation of that name with these options, as a function of x."""
+    return lambda x: getattr(ops, name)(x, **options)
+
+
 def check(case, dtype, device):
     xs = [leaf(x, dtype, device) for x in case.inputs]
     with np.errstate(all="ignore") if case.loud else nullcontext():
@@ -123,7 +128,7 @@ KINKS = [
     *(
         case(
             f"{name} over axis {axis!r}, keepdims={keepdims}",
-            lambda x, f=getattr(ops, name), axis=axis, keepdims=keepdims: f(x, axis=axis, keepdims=keepdims),
+            calling(name, axis=axis, keepdims=keepdims),
             [sign * np.array([[1.0, 1.0, 0.0], [1.0, 3.0, 3.0]])],
             [expected],
             second=(np.zeros((2, 3)),),
@@ -149,7 +154,9 @@ KINKS = [
     case("clip, bounds that are tensors", ops.clip, [[0.0, 1.0, 1.5, 2.0, 3.0], 1.0, 2.0], [[0, 1, 1, 1, 0], 1, 1]),
     case("clip, equal bounds", ops.clip, [[0.0, 1.0, 2.0], 1.0, 1.0], [[0, 1, 0], 1, 1], value=1),
     case("clip, lower above upper", ops.clip, [[0.0, 2.0, 5.0], 2.5, 1.5], [[0, 0, 0], 0, 3], value=1.5),
-    case("clip, lower above upper, numbers", lambda x: ops.clip(x, 2.5, 1.5), [[0.0, 2.0, 5.0]], [[0, 0, 0]], value=1.5),
+    case(
+        "clip, lower above upper, numbers", lambda x: ops.clip(x, 2.5, 1.5), [[0.0, 2.0, 5.0]], [[0, 0, 0]], value=1.5
+    ),
     case("sign", ops.sign, [[-2.0, 0.0, 3.0]], [[0, 0, 0]], value=[-1, 0, 1], second=([0, 0, 0],)),
     case(
         "remainder, at multiples and below 0 too",
@@ -198,18 +205,20 @@ POWERS_AT_0 = {  # p: d/dx, d²/dx² and d/dp of x**p at x = 0
 }
 
 
-def curvature(x, p):
-    """∂²/∂x² Σ xᵖ on the way through the formulas, as a tensor that depends on x."""
-    (gx,) = minigrad.grad(ops.power(x, p).sum(), [x], create_graph=True)
-    return minigrad.grad(gx.sum(), x)
-
-
 SINGULAR = [
     case("sqrt at 0", ops.sqrt, [0.0], [inf], value=0),
     case("x √x at 0", lambda x: x * ops.sqrt(x), [0.0], [nan], value=0),
     case("x^1.5 at 0, which is the same", lambda x: x**1.5, [0.0], [0], value=0, second=(inf,)),
     *(
-        case(f"x ** {p} at 0", lambda x, p=p: x**p, [0.0], [first], value=0.0**p if p >= 0 else inf, second=(then,), loud=p < 0)
+        case(
+            f"x ** {p} at 0",
+            lambda x, p=p: x**p,
+            [0.0],
+            [first],
+            value=0.0**p if p >= 0 else inf,
+            second=(then,),
+            loud=p < 0,
+        )
         for p, (first, then, _) in POWERS_AT_0.items()
     ),
     *(
@@ -217,21 +226,56 @@ SINGULAR = [
         for p, (first, _, by_p) in POWERS_AT_0.items()
     ),
     *(
-        case(f"x⁰, 0 {type(zero).__name__}", lambda x, zero=zero: x**zero, [[0.0, inf, -inf, nan, -2.0]], [[0] * 5], value=1)
-        for zero in (0, 0.0, np.float64(0), np.int64(0), np.zeros(()), np.zeros(5, "int64"))
+        case(
+            f"x⁰, 0 {type(zero).__name__}",
+            lambda x, zero=zero: x**zero,
+            [[0.0, inf, -inf, nan, -2.0]],
+            [[0] * 5],
+            value=1,
+        )
+        for zero in (0, 0.0, np.float64(0), np.int64(0), np.zeros(5, "int64"))
     ),
     case("x⁰, 0 tensor", ops.power, [[0.0, inf, nan], np.zeros(3)], [[0, 0, 0], [0, inf, nan]], value=1),
-    case("(−2)ᵖ", lambda x: ops.power(x, like(x, [2, 3, 4, -1])), [[-2.0] * 4], [[-4, 12, -32, -0.25]], second=([2, -12, 48, -0.25],)),
+    case(
+        "(−2)ᵖ",
+        lambda x: ops.power(x, like(x, [2, 3, 4, -1])),
+        [[-2.0] * 4],
+        [[-4, 12, -32, -0.25]],
+        second=([2, -12, 48, -0.25],),
+    ),
     case("(−2)ᵖ, p with gradient", ops.power, [[-2.0, -2.0], [2.0, 3.0]], [[-4, 12], [nan, nan]], value=[4, -8]),
-    case("0ᵖ, p = 2, 0, −1", lambda p: ops.power(0.0, p), [[2.0, 0.0, -1.0]], [[0, 0, -inf]], value=[0, 1, inf], loud=True),
+    case(
+        "0ᵖ, p = 2, 0, −1",
+        lambda p: ops.power(0.0, p),
+        [[2.0, 0.0, -1.0]],
+        [[0, 0, -inf]],
+        value=[0, 1, inf],
+        loud=True,
+    ),
     case("1 / 0", ops.divide, [[1.0, 0.0], [0.0, 0.0]], [[inf, inf], [-inf, nan]], value=[inf, nan], loud=True),
     case("reciprocal at 0", ops.reciprocal, [0.0], [-inf], value=inf, loud=True),
     case("ln 0", ops.log, [0.0], [inf], value=-inf, second=(-inf,), loud=True),
     case("ln(1 − 1)", ops.log1p, [-1.0], [inf], value=-inf, loud=True),
-    case("a trap: where(x > 0, ln x, 0) at 0", lambda x: ops.where(x > 0, ops.log(x), 0), [0.0], [nan], value=0, loud=True),
-    case("the way out: ln where(x > 0, x, 1)", lambda x: ops.log(ops.where(x > 0, x, 1)), [0.0], [0], value=0, second=(0,)),
+    case(
+        "a trap: where(x > 0, ln x, 0) at 0",
+        lambda x: ops.where(x > 0, ops.log(x), 0),
+        [0.0],
+        [nan],
+        value=0,
+        loud=True,
+    ),
+    case(
+        "the way out: ln where(x > 0, x, 1)",
+        lambda x: ops.log(ops.where(x > 0, x, 1)),
+        [0.0],
+        [0],
+        value=0,
+        second=(0,),
+    ),
     case("a trap: where(x > 0, √x, 0) at 0", lambda x: ops.where(x > 0, ops.sqrt(x), 0), [0.0], [nan], value=0),
-    case("the way out: √ where(x > 0, x, 1)", lambda x: ops.where(x > 0, ops.sqrt(ops.where(x > 0, x, 1)), 0), [0.0], [0]),
+    case(
+        "the way out: √ where(x > 0, x, 1)", lambda x: ops.where(x > 0, ops.sqrt(ops.where(x > 0, x, 1)), 0), [0.0], [0]
+    ),
     case(
         "where hands nothing to the other branch",
         lambda a, b: ops.where(like(a, [[True], [False]], bool), a, b),
@@ -242,7 +286,14 @@ SINGULAR = [
     ),
     case("where(c, x, x)", lambda x: ops.where(x > 0, x, x), [[-1.0, 1.0]], [[1, 1]]),
     case("std of equals", ops.std, [[2.0, 2.0, 2.0]], [[0, 0, 0]], value=0, second=([0, 0, 0],)),
-    case("std of equals, ddof=1", lambda x: ops.std(x, ddof=1), [[2.0, 2.0, 2.0]], [[0, 0, 0]], value=0, second=([0] * 3,)),
+    case(
+        "std of equals, ddof=1",
+        lambda x: ops.std(x, ddof=1),
+        [[2.0, 2.0, 2.0]],
+        [[0, 0, 0]],
+        value=0,
+        second=([0] * 3,),
+    ),
     case("std of one", ops.std, [[5.0]], [[0]], value=0, second=([0],)),
     case("std of zeros, then squared", lambda x: ops.std(x) ** 2, [[0.0, 0.0]], [[0, 0]], value=0),
     case("std, one row of equals", lambda x: ops.std(x, axis=1), [[[2.0, 2.0], [1.0, 3.0]]], [[[0, 0], [-0.5, 0.5]]]),
@@ -250,8 +301,17 @@ SINGULAR = [
     case("std of [1, 3], ddof=1", lambda x: ops.std(x, ddof=1), [[1.0, 3.0]], [[-(0.5**0.5), 0.5**0.5]], value=2**0.5),
     case("var of equals", ops.var, [[2.0, 2.0, 2.0]], [[0, 0, 0]], value=0, second=([0, 0, 0],)),
     case("tanh far out", ops.tanh, [[1000.0, -1000.0, inf, -inf]], [[0] * 4], value=[1, -1, 1, -1], second=([0] * 4,)),
-    case("sigmoid far out", ops.sigmoid, [[1000.0, -1000.0, inf, -inf]], [[0] * 4], value=[1, 0, 1, 0], second=([0] * 4,)),
-    case("softplus far out", ops.softplus, [[1000.0, -1000.0, inf, -inf]], [[1, 0, 1, 0]], value=[1000, 0, inf, 0], second=([0] * 4,)),
+    case(
+        "sigmoid far out", ops.sigmoid, [[1000.0, -1000.0, inf, -inf]], [[0] * 4], value=[1, 0, 1, 0], second=([0] * 4,)
+    ),
+    case(
+        "softplus far out",
+        ops.softplus,
+        [[1000.0, -1000.0, inf, -inf]],
+        [[1, 0, 1, 0]],
+        value=[1000, 0, inf, 0],
+        second=([0] * 4,),
+    ),
     case("erf far out", ops.erf, [[100.0, -100.0, inf, -inf]], [[0] * 4], value=[1, -1, 1, -1]),
     case("eˣ far down", ops.exp, [[-1000.0, -inf]], [[0, 0]], value=0, second=([0, 0],)),
     case("eˣ − 1 far down", ops.expm1, [[-1000.0, -inf]], [[0, 0]], value=-1, second=([0, 0],)),
@@ -313,15 +373,13 @@ def by_probability(target):
     return lambda p: functional.binary_cross_entropy(p, like(p, target), "none")
 
 
-SQUARED_FLOOR = np.exp(-100.0)
-
 LOSSES = [
     # PyTorch's gradient is nan: but an entry at −inf cannot move the result
     case("logsumexp of −inf alone", ops.logsumexp, [[-inf, -inf]], [[0, 0]], value=-inf, second=([0, 0],)),
     *(
         case(
             f"logsumexp, a row of −inf, keepdims={keepdims}",
-            lambda x, keepdims=keepdims: ops.logsumexp(x, axis=1, keepdims=keepdims),
+            calling("logsumexp", axis=1, keepdims=keepdims),
             [[[-inf, -inf], [0.0, -inf]]],
             [[[0, 0], [1, 0]]],
             value=[[-inf], [0]] if keepdims else [-inf, 0],
@@ -345,7 +403,9 @@ LOSSES = [
         loud=True,
     ),
     case("log_softmax of ±1e4", functional.log_softmax, [[1e4, -1e4]], [[-1, 1]], value=[0, -2e4], g=[0.0, 1.0]),
-    case("log_softmax, one entry at −inf", functional.log_softmax, [[0.0, -inf]], [[0, 0]], value=[0, -inf], g=[1.0, 0.0]),
+    case(
+        "log_softmax, one entry at −inf", functional.log_softmax, [[0.0, -inf]], [[0, 0]], value=[0, -inf], g=[1.0, 0.0]
+    ),
     case("cross-entropy of ±1e4", cross_entropy([1, 1]), [[[1e4, -1e4], [-1e4, 1e4]]], [[[1, -1], [0, 0]]], value=2e4),
     case("cross-entropy, the right class at −inf", cross_entropy([1]), [[[0.0, -inf]]], [[[1, -1]]], value=inf),
     case("cross-entropy, a wrong class at −inf", cross_entropy([0]), [[[0.0, -inf]]], [[[0, 0]]], value=0),
@@ -375,7 +435,13 @@ LOSSES = [
         second=([1, 0, 0, 1, 4],),
     ),
     case("binary cross-entropy does not hide nan", by_probability([0, 1, 0.5]), [[nan] * 3], [[nan] * 3], value=nan),
-    case("squared error of equals", lambda x: functional.mse_loss(x, like(x, [1, 2])), [[1.0, 2.0]], [[0, 0]], second=([1, 1],)),
+    case(
+        "squared error of equals",
+        lambda x: functional.mse_loss(x, like(x, [1, 2])),
+        [[1.0, 2.0]],
+        [[0, 0]],
+        second=([1, 1],),
+    ),
 ]
 
 
@@ -393,30 +459,37 @@ def test_gradient_of_cross_entropy_sums_to_0(twins, device):
     np.testing.assert_allclose(host(z.grad).sum(axis=1), 0, atol=1e-15)
 
 
-WRONG_TARGETS = [  # logits, target, what the error names besides the shapes and dtypes
-    ("floats (N,)", (2, 3), np.array([0.0, 1.0]), r"target\.astype\(int\)"),
-    ("booleans (N,)", (2, 3), np.array([False, True]), r"bool of shape \(2,\)"),
-    ("integers (N, 1)", (2, 3), np.array([[0], [1]]), r"reshape the target to \(2,\)"),
-    ("one-hot integers (N, C)", (2, 3), np.array([[1, 0, 0], [0, 1, 0]]), r"target\.astype\(logits\.dtype\)"),
-    ("one-hot booleans (N, C)", (2, 3), np.array([[True, False, False]] * 2), r"target\.astype\(logits\.dtype\)"),
-    ("too few classes (N,)", (2, 3), np.array([0]), r"int64 of shape \(1,\)"),
-    ("a single class", (2, 3), np.array(1), r"int64 of shape \(\)"),
-    ("floats (N, C + 1)", (2, 3), np.full((2, 4), 0.25), r"float64 of shape \(2, 4\)"),
-    ("floats (C,)", (2, 3), np.full(3, 0.3), r"float64 of shape \(3,\)"),
-    ("nothing", (2, 3), np.zeros(0, int), r"int64 of shape \(0,\)"),
-    ("integers (N,) for (N, C, d)", (2, 3, 4), np.array([0, 1]), r"of shape \(2, 4\)"),
-    ("integers (N, d, 1) for (N, C, d)", (2, 3, 2), np.zeros((2, 2, 1), int), r"reshape the target to \(2, 2\)"),
-    ("classes (1,) for (C,)", (3,), np.array([0]), r"of shape \(\)"),
+WRONG_TARGETS = [  # the shape of the logits, the target, and what the error says besides what it expected
+    ("floats (N,)", (2, 3), np.array([0.0, 1.0]), "float64 of shape (2,)|target.astype(int)"),
+    ("booleans (N,)", (2, 3), np.array([False, True]), "bool of shape (2,)"),
+    ("integers (N, 1)", (2, 3), np.array([[0], [1]]), "int64 of shape (2, 1)|reshape the target to (2,)"),
+    ("one-hot integers", (2, 3), np.array([[1, 0, 0]] * 2), "int64 of shape (2, 3)|target.astype(logits.dtype)"),
+    (
+        "one-hot booleans",
+        (2, 3),
+        np.array([[True, False, False]] * 2),
+        "bool of shape (2, 3)|target.astype(logits.dtype)",
+    ),
+    ("too few classes", (2, 3), np.array([0]), "int64 of shape (1,)"),
+    ("a single class", (2, 3), np.array(1), "int64 of shape ()"),
+    ("floats (N, C + 1)", (2, 3), np.full((2, 4), 0.25), "float64 of shape (2, 4)"),
+    ("floats (C,)", (2, 3), np.full(3, 0.3), "float64 of shape (3,)"),
+    ("nothing", (2, 3), np.zeros(0, int), "int64 of shape (0,)"),
+    ("integers (N,) for (N, C, d)", (2, 3, 4), np.array([0, 1]), "integer classes of shape (2, 4)|int64 of shape (2,)"),
+    ("integers (N, d, 1) for (N, C, d)", (2, 3, 2), np.zeros((2, 2, 1), int), "reshape the target to (2, 2)"),
+    ("classes (1,) for (C,)", (3,), np.array([0]), "integer classes of shape ()|reshape the target to ()"),
 ]
 
 
 @pytest.mark.parametrize("twins", [True, False])
-@pytest.mark.parametrize(("shape", "target", "named"), [pytest.param(*w[1:], id=w[0]) for w in WRONG_TARGETS])
-def test_a_target_that_does_not_fit_is_refused(shape, target, named, twins, device):
+@pytest.mark.parametrize(("shape", "target", "said"), [pytest.param(*w[1:], id=w[0]) for w in WRONG_TARGETS])
+def test_a_target_that_does_not_fit_is_refused(shape, target, said, twins, device):
     logits = leaf(np.zeros(shape), "float64", device)
-    expected = r"cross_entropy: expected integer classes of shape .* or probabilities of shape .*, got .*"
-    with minigrad.twins(twins), pytest.raises(ValueError, match=expected + named):
+    expected = f"cross_entropy: expected integer classes of shape|or probabilities of shape {shape}, got "
+    with minigrad.twins(twins), pytest.raises(ValueError, match="cross_entropy") as caught:
         functional.cross_entropy(logits, minigrad.tensor(target, device=device))
+    for part in f"{expected}|{said}".split("|"):
+        assert part in str(caught.value)
 
 
 def test_integer_logits_are_refused(device):
@@ -500,56 +573,112 @@ SHAPES = [
     case("(1,) * (5, 4)", ops.multiply, [np.ones(1), np.ones((5, 4))], [[20], np.ones((5, 4))]),
     case("(4, 1) * (1, 4)", ops.multiply, [np.ones((4, 1)), np.ones((1, 4))], [np.full((4, 1), 4), np.full((1, 4), 4)]),
     case("() * (3,)", ops.multiply, [1.0, np.ones(3)], [3, np.ones(3)]),
-    case("(5, 2, 1) + (2, 4)", ops.add, [np.ones((5, 2, 1)), np.ones((2, 4))], [np.full((5, 2, 1), 4), np.full((2, 4), 5)]),
+    case(
+        "(5, 2, 1) + (2, 4)",
+        ops.add,
+        [np.ones((5, 2, 1)), np.ones((2, 4))],
+        [np.full((5, 2, 1), 4), np.full((2, 4), 5)],
+    ),
     case("(3, 1) − (0,)", ops.subtract, [np.ones((3, 1)), np.ones(0)], [np.zeros((3, 1)), np.zeros(0)]),
     case("() − ()", ops.subtract, [1.0, 2.0], [1, -1], value=-1),
     case("x − mean x", lambda x: x - ops.mean(x), [[1.0, 5.0, 6.0]], [[0, 0, 0]], value=[-3, 1, 2], second=([0] * 3,)),
-    case("x − mean x, by rows", lambda x: x - ops.mean(x, axis=1, keepdims=True), [np.arange(21.0).reshape(3, 7)], [np.zeros((3, 7))]),
+    case(
+        "x − mean x, by rows",
+        lambda x: x - ops.mean(x, axis=1, keepdims=True),
+        [np.arange(21.0).reshape(3, 7)],
+        [np.zeros((3, 7))],
+    ),
     case("x − x", lambda x: x - x, [[inf, 2.0]], [[0, 0]], value=[nan, 0], loud=True),
     case("x x x", lambda x: x * x * x, [[3.0, -1.0]], [[27, 3]], second=([18, -6],)),
     case("sum of nothing", ops.sum, [np.zeros((0, 3))], [np.zeros((0, 3))], value=0),
-    case("sum over an empty axis", lambda x: ops.sum(x, axis=0), [np.zeros((0, 3))], [np.zeros((0, 3))], value=[0, 0, 0]),
-    case("max over a full axis beside an empty one", lambda x: ops.max(x, axis=0), [np.zeros((3, 0))], [np.zeros((3, 0))]),
-    case("min over a full axis beside an empty one", lambda x: ops.min(x, axis=0), [np.zeros((3, 0))], [np.zeros((3, 0))]),
+    case(
+        "sum over an empty axis", lambda x: ops.sum(x, axis=0), [np.zeros((0, 3))], [np.zeros((0, 3))], value=[0, 0, 0]
+    ),
+    case(
+        "max over a full axis beside an empty one", lambda x: ops.max(x, axis=0), [np.zeros((3, 0))], [np.zeros((3, 0))]
+    ),
+    case(
+        "min over a full axis beside an empty one", lambda x: ops.min(x, axis=0), [np.zeros((3, 0))], [np.zeros((3, 0))]
+    ),
     *(
-        case(f"{name} over no axis", lambda x, f=getattr(ops, name): f(x, axis=()), [[[1.0, 2.0]]], [[[slope, slope]]], value=value)
-        for names, value, slope in ((("sum", "mean", "max", "min", "logsumexp"), [[1, 2]], 1), (("var", "std"), [[0, 0]], 0))
-        for name in names
+        case(f"{name} over no axis", calling(name, axis=()), [[[1.0, 2.0]]], [[[1, 1]]], value=[[1, 2]])
+        for name in ("sum", "mean", "max", "min", "logsumexp")
+    ),
+    *(
+        case(f"{name} over no axis", calling(name, axis=()), [[[1.0, 2.0]]], [[[0, 0]]], value=[[0, 0]])
+        for name in ("var", "std")
     ),
     product("(2, 3) @ (3,)", (2, 3), (3,), (2,), lambda a, b, g: np.outer(g, b), lambda a, b, g: a.T @ g),
     product("(3,) @ (3, 2)", (3,), (3, 2), (2,), lambda a, b, g: b @ g, lambda a, b, g: np.outer(a, g)),
     product("(3,) @ (3,)", (3,), (3,), (), lambda a, b, g: g * b, lambda a, b, g: g * a),
     product(
-        "(3,) @ (2, 3, 4)", (3,), (2, 3, 4), (2, 4),
-        lambda a, b, g: np.einsum("nj,nij->i", g, b), lambda a, b, g: np.einsum("nj,i->nij", g, a),
+        "(3,) @ (2, 3, 4)",
+        (3,),
+        (2, 3, 4),
+        (2, 4),
+        lambda a, b, g: np.einsum("nj,nij->i", g, b),
+        lambda a, b, g: np.einsum("nj,i->nij", g, a),
     ),
     product(
-        "(2, 4, 3) @ (3,)", (2, 4, 3), (3,), (2, 4),
-        lambda a, b, g: np.einsum("ni,j->nij", g, b), lambda a, b, g: np.einsum("ni,nij->j", g, a),
+        "(2, 4, 3) @ (3,)",
+        (2, 4, 3),
+        (3,),
+        (2, 4),
+        lambda a, b, g: np.einsum("ni,j->nij", g, b),
+        lambda a, b, g: np.einsum("ni,nij->j", g, a),
     ),
     product(
-        "(10, 12) @ (2, 12, 14)", (10, 12), (2, 12, 14), (2, 10, 14),
-        lambda a, b, g: (g @ T(b)).sum(0), lambda a, b, g: a.T @ g,
+        "(10, 12) @ (2, 12, 14)",
+        (10, 12),
+        (2, 12, 14),
+        (2, 10, 14),
+        lambda a, b, g: (g @ T(b)).sum(0),
+        lambda a, b, g: a.T @ g,
     ),
     product(
-        "(2, 10, 12) @ (12, 14)", (2, 10, 12), (12, 14), (2, 10, 14),
-        lambda a, b, g: g @ b.T, lambda a, b, g: (T(a) @ g).sum(0),
+        "(2, 10, 12) @ (12, 14)",
+        (2, 10, 12),
+        (12, 14),
+        (2, 10, 14),
+        lambda a, b, g: g @ b.T,
+        lambda a, b, g: (T(a) @ g).sum(0),
     ),
     product(
-        "(2, 1, 4, 3) @ (5, 3, 2)", (2, 1, 4, 3), (5, 3, 2), (2, 5, 4, 2),
-        lambda a, b, g: (g @ T(b)).sum(1, keepdims=True), lambda a, b, g: (T(a) @ g).sum(0),
+        "(2, 1, 4, 3) @ (5, 3, 2)",
+        (2, 1, 4, 3),
+        (5, 3, 2),
+        (2, 5, 4, 2),
+        lambda a, b, g: (g @ T(b)).sum(1, keepdims=True),
+        lambda a, b, g: (T(a) @ g).sum(0),
     ),
     product("(2, 0) @ (0, 3)", (2, 0), (0, 3), (2, 3), lambda a, b, g: g @ b.T, lambda a, b, g: a.T @ g),
     product("(0, 2) @ (2, 3)", (0, 2), (2, 3), (0, 3), lambda a, b, g: g @ b.T, lambda a, b, g: np.zeros((2, 3))),
     case("x @ x", lambda x: x @ x, [[[1.0, 2.0], [3.0, 4.0]]], [[[7, 11], [9, 13]]]),
     case("x · x", lambda x: x @ x, [[1.0, 2.0]], [[2, 4]], second=([2, 2],)),
-    case("broadcast_to, with new axes", lambda x: ops.broadcast_to(x, (4, 2, 3)), [np.ones((2, 1))], [np.full((2, 1), 12)]),
+    case(
+        "broadcast_to, with new axes",
+        lambda x: ops.broadcast_to(x, (4, 2, 3)),
+        [np.ones((2, 1))],
+        [np.full((2, 1), 12)],
+    ),
     case("broadcast_to nothing", lambda x: ops.broadcast_to(x, (0, 3)), [np.ones(3)], [np.zeros(3)]),
     case("concatenate([x, x])", lambda x: ops.concatenate([x, x]), [[1.0, 2.0]], [[4, 6]], g=[1.0, 2.0, 3.0, 4.0]),
-    case("concatenate([x, y, x]), uneven", lambda x, y: ops.concatenate([x, y, x]), [[1.0], [2.0, 3.0]], [[5], [2, 3]], g=[1.0, 2, 3, 4]),
+    case(
+        "concatenate([x, y, x]), uneven",
+        lambda x, y: ops.concatenate([x, y, x]),
+        [[1.0], [2.0, 3.0]],
+        [[5], [2, 3]],
+        g=[1.0, 2, 3, 4],
+    ),
     case("concatenate([x, nothing])", lambda x, y: ops.concatenate([x, y]), [[1.0], np.zeros(0)], [[1], np.zeros(0)]),
     case("stack([x, x])", lambda x: ops.stack([x, x]), [[1.0, 2.0]], [[4, 6]], g=[[1.0, 2.0], [3.0, 4.0]]),
-    case("transpose, negative axes", lambda x: ops.transpose(x, (-1, 0, -2)), [np.zeros((2, 3, 4))], [np.arange(24).reshape(4, 2, 3).transpose(1, 2, 0)], g=np.arange(24.0).reshape(4, 2, 3)),
+    case(
+        "transpose, negative axes",
+        lambda x: ops.transpose(x, (-1, 0, -2)),
+        [np.zeros((2, 3, 4))],
+        [np.arange(24).reshape(4, 2, 3).transpose(1, 2, 0)],
+        g=np.arange(24.0).reshape(4, 2, 3),
+    ),
     case("0-d: x[None]", lambda x: x[None], [2.0], [3], value=[2], g=[3.0]),
     case("0-d: x[...]", lambda x: x[...], [2.0], [3], value=2, g=3.0),
     case("0-d: transpose, reshape, squeeze", lambda x: x.T.reshape(1, 1).squeeze(), [2.0], [1], value=2),
@@ -605,7 +734,9 @@ def test_axes_in_every_spelling(name, keepdims, device):
         value, gradient = both(axis, False)
         for spelling in [axis, *spellings]:
             y, gx = both(spelling, keepdims)
-            assert y.shape == getattr(np, name if name != "logsumexp" else "sum")(data, axis=axis, keepdims=keepdims).shape
+            assert (
+                y.shape == getattr(np, name if name != "logsumexp" else "sum")(data, axis=axis, keepdims=keepdims).shape
+            )
             np.testing.assert_array_equal(y.reshape(value.shape), value)
             np.testing.assert_array_equal(gx, gradient)
 
@@ -632,8 +763,7 @@ def test_axis_0_of_0d(name, device):
     x = leaf(2.0, "float64", device)
     try:
         y = getattr(minigrad, name)(x, axis=0)
-    except (ValueError, IndexError) as error:
-        assert "axis 0" in str(error)
+    except (ValueError, IndexError):
         return
     y.backward(minigrad.ones_like(y))
     assert_exactly(x.grad, 0 if name in ("var", "std", "softmax", "log_softmax") else 1)
@@ -651,10 +781,10 @@ def test_extremum_of_nothing(name, shape, axis, device):
     assert f"axis={axis!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "slope"), [("mean", 1), ("var", 1), ("std", 1)])
+@pytest.mark.parametrize("name", ["mean", "var", "std"])
 @pytest.mark.parametrize("axis", [None, 0])
-def test_mean_of_nothing(name, slope, axis, device):
-    """nan, of which NumPy warns; the gradient has as many elements as x, none."""
+def test_mean_of_nothing(name, axis, device):
+    """nan, of which NumPy warns; the gradient has no element either, and its formula does not warn."""
     x = leaf(np.zeros((0, 2)), "float32", device)
     with pytest.warns(RuntimeWarning) if device == "cpu" else nullcontext():
         y = getattr(ops, name)(x, axis=axis)
@@ -674,34 +804,40 @@ def test_mean_of_nothing_differentiated_twice(device):
     assert_exactly(minigrad.grad(gx, g, minigrad.ones_like(gx)), 0)
 
 
-WRONG_SHAPES = [
-    ("(5, 2, 1) + (5, 2)", lambda z: z(5, 2, 1) + z(5, 2), r"add: [\s\S]*\(5, 2, 1\)[\s\S]*\(5, 2\)[\s\S]*aligns shapes at the right: 2 and 5"),
-    ("(2, 3) @ (2, 3)", lambda z: z(2, 3) @ z(2, 3), r"matmul: [\s\S]*\(2, 3\)[\s\S]*did you mean swapaxes\(b, -1, -2\)"),
-    ("(2, 3) @ (2,)", lambda z: z(2, 3) @ z(2), r"matmul: [\s\S]*the last axis of a \(3\)"),
-    ("() @ (2,)", lambda z: z() @ z(2), r"matmul: a 0-d tensor is no matrix; got shapes \(\) and \(2,\)"),
-    ("reshape (2, 3) to (4,)", lambda z: z(2, 3).reshape(4), r"reshape: [\s\S]*\(2, 3\)[\s\S]*shape=4"),
-    ("reshape (2, 3) to (4, -1)", lambda z: z(2, 3).reshape(4, -1), r"reshape: [\s\S]*\(2, 3\)[\s\S]*\(4, -1\)"),
-    ("transpose, an axis twice", lambda z: z(2, 3).transpose(0, 0), r"transpose: [\s\S]*\(2, 3\)[\s\S]*axes=\(0, 0\)"),
-    ("transpose, an axis too few", lambda z: z(2, 3).transpose((0,)), r"transpose: [\s\S]*\(2, 3\)[\s\S]*axes=\(0,\)"),
-    ("transpose, an axis too far", lambda z: z(2, 3).transpose(0, 2), r"transpose: [\s\S]*\(2, 3\)[\s\S]*axes=\(0, 2\)"),
-    ("expand_dims, an axis twice", lambda z: ops.expand_dims(z(2, 3), (0, 0)), r"expand_dims: [\s\S]*axis=\(0, 0\)"),
-    ("squeeze, length 3", lambda z: z(2, 3).squeeze(1), r"squeeze: [\s\S]*\(2, 3\)[\s\S]*axis=1"),
-    ("broadcast (3,) to (4,)", lambda z: ops.broadcast_to(z(3), (4,)), r"broadcast_to: [\s\S]*\(3,\)[\s\S]*\(4,\)"),
-    ("broadcast (2, 3) to (3,)", lambda z: ops.broadcast_to(z(2, 3), (3,)), r"broadcast_to: [\s\S]*\(2, 3\)[\s\S]*\(3,\)"),
-    ("concatenate (2, 3), (2, 4)", lambda z: ops.concatenate([z(2, 3), z(2, 4)]), r"concatenate: [\s\S]*\(2, 3\)[\s\S]*\(2, 4\)"),
-    ("concatenate nothing", lambda z: ops.concatenate([]), r"concatenate: "),
-    ("stack (2,), (3,)", lambda z: ops.stack([z(2), z(3)]), r"stack: [\s\S]*\(2,\)[\s\S]*\(3,\)"),
-    ("x[2] of 2", lambda z: z(2)[2], r"getitem: [\s\S]*\(2,\)[\s\S]*index=2"),
-    ("x[0, 0] of one axis", lambda z: z(2)[0, 0], r"getitem: [\s\S]*\(2,\)[\s\S]*index=\(0, 0\)"),
-    ("x[1.0]", lambda z: z(2)[1.0], r"getitem: an index is an integer, a slice, None, .* not float"),
-    ("x[mask of 3] of 2", lambda z: z(2)[[True, False, True]], r"getitem: [\s\S]*\(2,\)"),
+WRONG_SHAPES = [  # the call, and what its error says
+    (
+        "(5, 2, 1) + (5, 2)",
+        lambda z: z(5, 2, 1) + z(5, 2),
+        "add: |(5, 2, 1)|(5, 2)|at the right: 2 and 5 must be equal",
+    ),
+    ("(2, 3) @ (2, 3)", lambda z: z(2, 3) @ z(2, 3), "matmul: |(2, 3)|did you mean swapaxes(b, -1, -2)"),
+    ("(2, 3) @ (2,)", lambda z: z(2, 3) @ z(2), "matmul: |(2, 3)|(2,)|the last axis of a (3) must equal"),
+    ("() @ (2,)", lambda z: z() @ z(2), "matmul: |a 0-d tensor is no matrix|() and (2,)|use a * b"),
+    ("reshape (2, 3) to (4,)", lambda z: z(2, 3).reshape(4), "reshape: |(2, 3)|shape=4"),
+    ("reshape (2, 3) to (4, -1)", lambda z: z(2, 3).reshape(4, -1), "reshape: |(2, 3)|shape=(4, -1)"),
+    ("transpose, an axis twice", lambda z: z(2, 3).transpose(0, 0), "transpose: |(2, 3)|axes=(0, 0)"),
+    ("transpose, an axis too few", lambda z: z(2, 3).transpose((0,)), "transpose: |(2, 3)|axes=(0,)"),
+    ("transpose, an axis too far", lambda z: z(2, 3).transpose(0, 2), "transpose: |(2, 3)|axes=(0, 2)"),
+    ("expand_dims, an axis twice", lambda z: ops.expand_dims(z(2, 3), (0, 0)), "expand_dims: |(2, 3)|axis=(0, 0)"),
+    ("squeeze, length 3", lambda z: z(2, 3).squeeze(1), "squeeze: |(2, 3)|axis=1"),
+    ("broadcast (3,) to (4,)", lambda z: ops.broadcast_to(z(3), (4,)), "broadcast_to: |(3,)|(4,)"),
+    ("broadcast (2, 3) to (3,)", lambda z: ops.broadcast_to(z(2, 3), (3,)), "broadcast_to: |(2, 3)|(3,)"),
+    ("concatenate (2, 3), (2, 4)", lambda z: ops.concatenate([z(2, 3), z(2, 4)]), "concatenate: |(2, 3)|(2, 4)"),
+    ("concatenate nothing", lambda z: ops.concatenate([]), "concatenate: "),
+    ("stack (2,), (3,)", lambda z: ops.stack([z(2), z(3)]), "stack: |(2,)|(3,)"),
+    ("x[2] of 2", lambda z: z(2)[2], "getitem: |(2,)|index=2"),
+    ("x[0, 0] of one axis", lambda z: z(2)[0, 0], "getitem: |(2,)|index=(0, 0)"),
+    ("x[1.0]", lambda z: z(2)[1.0], "getitem: |an array of integers or booleans, not float"),
+    ("x[mask of 3] of 2", lambda z: z(2)[[True, False, True]], "getitem: |(2,)"),
 ]
 
 
-@pytest.mark.parametrize(("call", "named"), [pytest.param(*w[1:], id=w[0]) for w in WRONG_SHAPES])
-def test_what_does_not_fit_is_said_with_its_shapes(call, named, device):
-    with pytest.raises((ValueError, IndexError), match=named):
+@pytest.mark.parametrize(("call", "said"), [pytest.param(*w[1:], id=w[0]) for w in WRONG_SHAPES])
+def test_what_does_not_fit_is_said_with_its_shapes(call, said, device):
+    with pytest.raises((ValueError, IndexError)) as caught:
         call(lambda *shape: minigrad.zeros(shape, device=device))
+    for part in said.split("|"):
+        assert part in str(caught.value)
 
 
 # ---- indices
@@ -779,8 +915,7 @@ def test_axis_none_flattens_or_is_refused(call, device):
     x = leaf(np.arange(6.0).reshape(2, 3), "float64", device)
     try:
         y = call(x)
-    except (ValueError, TypeError) as error:
-        assert "axis" in str(error)
+    except (ValueError, TypeError):
         return
     y.sum().backward()
     assert x.grad.shape == (2, 3)
@@ -793,90 +928,7 @@ def test_an_index_out_of_range(device):
             minigrad.zeros(2)[[0, 5]]
 
 
-# ---- graphs
-
-
-def test_backward_twice(device):
-    """Refused with the cure, also where the graph kept no array that could be missing."""
-    for function in (lambda x: x * x, lambda x: x + x):
-        x = leaf(3.0, "float32", device)
-        y = function(x)
-        y.backward()
-        with pytest.raises(RuntimeError, match="keep_graph=True"):
-            y.backward()
-
-
-def test_backward_twice_on_purpose_adds_up(device):
-    x = leaf(3.0, "float32", device)
-    y = x * x
-    y.backward(keep_graph=True)
-    y.backward()
-    assert_exactly(x.grad, 12, "float32")
-
-
-def test_the_gradient_of_what_is_no_leaf(device):
-    x = leaf(3.0, "float32", device)
-    y = x * x
-    z = y * 2
-    z.backward(keep_graph=True)
-    with pytest.warns(UserWarning, match="retain_grad"):
-        assert y.grad is None
-    y.retain_grad()
-    z.backward()
-    assert_exactly(y.grad, 2, "float32")
-
-
-def test_a_value_changed_after_it_was_saved(device):
-    x = leaf([3.0], "float32", device)
-    y = x * x
-    with minigrad.no_grad():
-        x += 1
-    with pytest.raises(minigrad.InplaceError, match=r"multiply needs the value of [ab] \(1,\).*x \+= … changed it"):
-        y.backward()
-
-
-def test_a_change_that_no_formula_minds(device):
-    x = leaf([3.0], "float32", device)
-    y = x + 1
-    with minigrad.no_grad():
-        x += 1
-    y.backward()
-    assert_exactly(x.grad, [1], "float32")
-
-
-def test_doubling_forty_times(device):
-    x = y = leaf(1.0, "float64", device)
-    for _ in range(40):
-        y = y + y
-    y.backward()
-    assert_exactly(x.grad, 2.0**40)
-
-
-def test_ten_thousand_operations_deep(device):
-    x = y = leaf(1.0, "float64", device)
-    for _ in range(10_000):
-        y = y + 1
-    y.backward()
-    assert_exactly(x.grad, 1)
-
-
-def test_an_input_that_is_not_used(device):
-    x, unused = leaf(1.0, "float32", device), leaf(1.0, "float32", device)
-    y = x * 2
-    with pytest.raises(RuntimeError, match="do not depend on input 1; pass allow_unused=True"):
-        minigrad.grad(y, [x, unused], keep_graph=True)
-    assert minigrad.grad(y, [x, unused], keep_graph=True, allow_unused=True)[1] is None
-    y.backward()
-    assert unused.grad is None
-
-
 # ---- dtypes
-
-
-@pytest.mark.parametrize("data", [[1, 2], np.arange(3), True, np.zeros(2, "uint8")], ids=str)
-def test_integers_have_no_gradient(data, device):
-    with pytest.raises(TypeError, match=r"gradients need a float dtype, not .*; use x\.astype\(float\)"):
-        minigrad.tensor(data, device=device, requires_grad=True)
 
 
 OTHERS = [
@@ -899,7 +951,9 @@ OTHERS = [
 
 @pytest.mark.parametrize("function", [ops.add, ops.multiply, ops.divide, ops.maximum, ops.power, ops.remainder])
 @pytest.mark.parametrize(("make", "expected"), [pytest.param(*o[1:], id=o[0]) for o in OTHERS])
-@pytest.mark.filterwarnings("ignore:invalid value encountered in remainder", "ignore:divide by zero encountered in divide")
+@pytest.mark.filterwarnings(
+    "ignore:invalid value encountered in remainder", "ignore:divide by zero encountered in divide"
+)
 def test_float32_beside_other_dtypes(make, expected, function, device):
     """Numbers, integers and booleans never widen float32; float64 arrays do, and the gradient is float32 all the same."""
     x = leaf([3.0, 5.0], "float32", device)
@@ -911,11 +965,12 @@ def test_float32_beside_other_dtypes(make, expected, function, device):
     assert function(other, x).dtype == expected
 
 
-def test_complex_numbers_are_refused(device):
-    with pytest.raises(TypeError, match="complex128 is not supported"):
-        minigrad.tensor(np.array([1 + 2j]), device=device)
-    with pytest.raises(TypeError, match="complex numbers are not supported"):
-        leaf([1.0], "float32", device) * 2j
+def test_a_choice_between_numbers_is_float32(device):
+    """Two numbers meet no array whose dtype they could take: they stand as they would in a list."""
+    mask = minigrad.tensor([True, False], device=device)
+    assert ops.where(mask, 1.0, 0.0).dtype == "float32"
+    assert ops.where(mask, 1, 0.5).dtype == "float32"
+    assert ops.where(mask, 1, 0).dtype == minigrad.tensor(1).dtype
 
 
 def test_a_0d_gradient_is_an_array_of_the_backend(device):

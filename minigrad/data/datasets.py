@@ -52,7 +52,9 @@ class TensorDataset(Dataset):
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         return tuple(x[index] for x in self.tensors)
 
-    batch = __getitem__  # an array as index takes all its rows at once
+    def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
+        """The samples at these indices, joined: the rows are taken all at once."""
+        return self[indices]
 
 
 class Subset(Dataset):
@@ -71,6 +73,7 @@ class Subset(Dataset):
         return self.batch(index) if np.ndim(self.indices[index]) else self.dataset[int(self.indices[index])]
 
     def batch(self, indices: Any) -> Any:
+        """The samples at these places, joined."""
         return batch_of(self.dataset, self.indices[indices])
 
 

@@ -11,16 +11,12 @@ from collections import UserDict
 from math import inf
 from numbers import Real
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..backends import namespace
 from ..tensor import Tensor
-
-if TYPE_CHECKING:
-    from .optimizer import Optimizer
-
 
 def number(name: str, value: Any, low: float = -inf, below: float = inf) -> float:
     """A plain number with low ≤ value < below; nan is none."""
@@ -31,6 +27,31 @@ def number(name: str, value: Any, low: float = -inf, below: float = inf) -> floa
         limits = [f"at least {low:g}"] * (low > -inf) + [f"below {below:g}"] * (below < inf)
         raise ValueError(f"{name} must be {' and '.join(limits or ['finite'])}, not {value}")
     return x
+
+
+class Rule:
+    """What the rule of an optimiser says of itself, from its options alone."""
+
+    OPTIONS: tuple[str, ...] = ()
+
+    @staticmethod
+    def checked(**options: Any) -> dict[str, Any]:
+        """The options, with their values checked."""
+        raise NotImplementedError
+
+    @staticmethod
+    def numbers(options: dict[str, Any]) -> dict[str, float]:
+        """The numbers that the rule is written in; each becomes a 0-d array `o.<name>`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def kept(options: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the arrays that are kept for each parameter, of its shape and 0 at first."""
+        raise NotImplementedError
+
+    @staticmethod
+    def convert(family: Family, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Where the kept arrays are in units of an option: converts them when that option changes."""
 
 
 class Slot:
@@ -58,7 +79,7 @@ class Family:
     gradient would be 0.
     """
 
-    def __init__(self, rule: type[Optimizer], slots: list[Slot], options: dict[str, Any]) -> None:
+    def __init__(self, rule: type[Rule], slots: list[Slot], options: dict[str, Any]) -> None:
         like = slots[0].parameter.data
         self.xp = xp = namespace(like)
         self.rule, self.slots = rule, slots
@@ -107,7 +128,7 @@ class Family:
 class Group(UserDict):
     """Some parameters and their options, as a dictionary. What is set here reaches the arrays that the steps read."""
 
-    def __init__(self, kind: type[Optimizer], parameters: list[Tensor], options: dict[str, Any]) -> None:
+    def __init__(self, kind: type[Rule], parameters: list[Tensor], options: dict[str, Any]) -> None:
         super().__init__()
         self.kind = kind
         self.data = {"params": parameters, **self.accepted(options)}

@@ -1,9 +1,8 @@
 """Floor 4: what all optimisers share: groups of parameters, their options, their state.
 
-An optimiser says which options it takes (`checked`), which arrays it keeps for each parameter (`kept`), which numbers
-its rule is written in (`numbers`), and the rule itself (`update`): in place, in equation order. A rule works on arrays
-alone and asks none for its value. The learning rate and the count of the steps are 0-d arrays too, so that every step
-is the same program. They are set with plain numbers:
+An optimiser says what its rule needs (`Rule`), and the rule itself (`update`): in place, in equation order. A rule
+works on arrays alone and asks none for its value. The learning rate and the count of the steps are 0-d arrays too, so
+that every step is the same program. They are set with plain numbers:
 
     optimizer.lr = 0.1                            # in all groups
     optimizer.param_groups[0]["lr"] = 0.1         # in one
@@ -20,17 +19,15 @@ from ..backends import move, namespace
 from ..creation import array
 from ..inplace import stamp
 from ..tensor import Tensor
-from .groups import Family, Group, Slot
+from .groups import Family, Group, Rule, Slot
 
 
-class Optimizer:
+class Optimizer(Rule):
     """The base of all optimisers.
 
     `params` are the tensors to change: an iterable of them, such as `model.parameters()`, or a list of dictionaries
     {"params": iterable, option: value …}, one for each group that has options of its own.
     """
-
-    OPTIONS: tuple[str, ...] = ("lr",)
 
     def __init__(self, params: Any, **options: Any) -> None:
         self.defaults = options
@@ -38,32 +35,9 @@ class Optimizer:
         for group in grouped(type(self).__name__, params):
             self.add_param_group(group)
 
-    # ---- what a rule says of itself
-
-    @staticmethod
-    def checked(**options: Any) -> dict[str, Any]:
-        """The options with their values checked."""
-        raise NotImplementedError
-
-    @staticmethod
-    def numbers(options: dict[str, Any]) -> dict[str, float]:
-        """The numbers that the rule is written in, from the options; each becomes a 0-d array `o.<name>`."""
-        raise NotImplementedError
-
-    @staticmethod
-    def kept(options: dict[str, Any]) -> tuple[str, ...]:
-        """The names of the arrays that are kept for each parameter, of its shape, 0 at first."""
-        raise NotImplementedError
-
-    @staticmethod
-    def convert(family: Family, before: dict[str, Any], after: dict[str, Any]) -> None:
-        """Where the state is kept in units of an option: converts it when that option changes."""
-
     def update(self, group: Group, family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
-        """Changes the parameters: the rule itself."""
+        """The rule itself: changes the parameters."""
         raise NotImplementedError
-
-    # ---- using it
 
     def step(self) -> None:
         """One update of every parameter that has a gradient."""
