@@ -16,7 +16,6 @@ same formulas then run on `minigrad.ops` instead of NumPy, and what they compute
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any
 
@@ -94,7 +93,10 @@ def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
             if parent is not None and parent not in seen and parent.order >= oldest:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=attrgetter("order"), reverse=True)
+    return sorted(seen, key=age, reverse=True)
+
+
+age = attrgetter("order")
 
 
 def leading_to(wanted: set[Any], nodes: list) -> set[Any]:
@@ -145,7 +147,8 @@ def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bo
                     f"{name}: the output has shape {y.shape}; only a scalar has a gradient by itself. "
                     "Reduce it first (y.sum()), or say which gradient to start from"
                 )
-            g = Tensor(NAMESPACES[type(y.data)].ones_like(y.data))
+            xp = NAMESPACES[type(y.data)]
+            g = Tensor(xp.ones_like(y.data) if y.data.ndim else xp.constant(1, y.data.dtype))
         g = asarray(g)
         if g.data.shape != y.data.shape or (type(g.data) is not type(y.data) and g.device != y.device):
             raise ValueError(
@@ -165,12 +168,13 @@ def run(
     """The walk in its surroundings: silent about 1/0, and recording only where derivatives of derivatives are asked."""
     keep_graph = create_graph if keep_graph is None else keep_graph
     first = next(iter(roots.values()))
-    xp = NAMESPACES[type(first.data if create_graph else first)]
-    with xp.quiet(), Mode(recording, True) if create_graph else nullcontext():
-        found = walk(roots, nodes, wanted, keep_graph, create_graph)
     if create_graph:
-        return found
-    return {node: Tensor(NAMESPACES[type(g)].asarray(g)) for node, g in found.items()}
+        with NAMESPACES[type(first.data)].quiet(), Mode(recording, True):
+            return walk(roots, nodes, wanted, keep_graph, create_graph)
+    with NAMESPACES[type(first)].quiet():
+        found = walk(roots, nodes, wanted, keep_graph, create_graph)
+    # NumPy turns 0-d results into scalars
+    return {node: Tensor(g if g.shape else NAMESPACES[type(g)].asarray(g)) for node, g in found.items()}
 
 
 def backward(self: Tensor, gradient: Any = None, keep_graph: bool | None = None, create_graph: bool = False) -> None:

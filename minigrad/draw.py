@@ -17,10 +17,9 @@ BLUE, RED, GREY = "#1f5fa8", "#c8322b", "#8a8a8a"
 def figure(width: float, height: float) -> Any:
     """An empty figure, in inches."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    empty = Figure(figsize=(width, height), layout="constrained")
-    empty.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-    return empty
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
 
 
 def save(figure: Any, path: str | os.PathLike, dpi: int = 110) -> None:

@@ -41,9 +41,11 @@ def stamp(x: Any, what: str) -> None:
 
 def check_writes(nodes: list, create_graph: bool) -> None:
     """Raises if an array saved by one of the nodes (youngest first) was written to after the node was recorded."""
-    oldest = next((node for node in reversed(nodes) if node.op is not None), None)
-    if oldest is None or oldest.order > last_write:
-        return
+    for node in reversed(nodes):  # the leaves, which save nothing, and then the oldest operation
+        if node.op is not None:
+            if node.order > last_write:
+                return
+            break
     for node in nodes:
         for name, x in saved_arrays(node, create_graph):
             written = writes.get(id(NAMESPACES[type(x)].owner(x)))

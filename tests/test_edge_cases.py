@@ -152,6 +152,7 @@ KINKS = [
     case("clip of ±inf", lambda x: ops.clip(x, -1, 1), [[-inf, inf]], [[0, 0]], value=[-1, 1]),
     case("clip without bounds", ops.clip, [[-inf, 0.0, inf]], [[1, 1, 1]]),
     case("clip, bounds that are tensors", ops.clip, [[0.0, 1.0, 1.5, 2.0, 3.0], 1.0, 2.0], [[0, 1, 1, 1, 0], 1, 1]),
+    # PyTorch hands the lower bound nothing here
     case("clip, equal bounds", ops.clip, [[0.0, 1.0, 2.0], 1.0, 1.0], [[0, 1, 0], 1, 1], value=1),
     case("clip, lower above upper", ops.clip, [[0.0, 2.0, 5.0], 2.5, 1.5], [[0, 0, 0], 0, 3], value=1.5),
     case(
@@ -600,6 +601,7 @@ SHAPES = [
     case(
         "min over a full axis beside an empty one", lambda x: ops.min(x, axis=0), [np.zeros((3, 0))], [np.zeros((3, 0))]
     ),
+    # axis=() reduces nothing, as in NumPy; in PyTorch it reduces everything
     *(
         case(f"{name} over no axis", calling(name, axis=()), [[[1.0, 2.0]]], [[[1, 1]]], value=[[1, 2]])
         for name in ("sum", "mean", "max", "min", "logsumexp")
@@ -955,7 +957,7 @@ OTHERS = [
     "ignore:invalid value encountered in remainder", "ignore:divide by zero encountered in divide"
 )
 def test_float32_beside_other_dtypes(make, expected, function, device):
-    """Numbers, integers and booleans never widen float32; float64 arrays do, and the gradient is float32 all the same."""
+    """Numbers, integers and booleans never widen float32. A float64 array does; the gradient is float32 even so."""
     x = leaf([3.0, 5.0], "float32", device)
     other = make(lambda data, dtype: minigrad.tensor(np.asarray(data, dtype), device=device))
     y = function(x, other)

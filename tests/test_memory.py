@@ -32,8 +32,8 @@ def no_collector():
 
 def alive():
     """How many objects of the engine there are, by type."""
-    kinds = (mg.Tensor, Node, Leaf, Hook, Keeper)
-    return Counter(type(x).__name__ for x in gc.get_objects() if isinstance(x, kinds))
+    kinds = {mg.Tensor, Node, Leaf, Hook, Keeper}
+    return Counter(type(x).__name__ for x in gc.get_objects() if type(x) in kinds)
 
 
 class Traced:

@@ -34,6 +34,33 @@ def astype(x: Any, dtype: Any) -> Any:  # a NumPy function only since 2.1
     return x.astype(dtype, copy=False)
 
 
+# The same without the Python layer that np.sum and its like put above the array: up to half the time of a small call.
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    return x.transpose(axes)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    return x.swapaxes(axis1, axis2)
+
+
+def reshape(x: Any, shape: Any) -> Any:
+    return x.reshape(shape)
+
+
 def load() -> Any:
     return sys.modules[__name__]
 
@@ -51,8 +78,8 @@ def device(x: Any) -> str:
 
 
 def owner(x: Any) -> Any:
-    while isinstance(base := getattr(x, "base", None), np.ndarray):
-        x = base
+    while isinstance(x.base, np.ndarray):
+        x = x.base
     return x
 
 

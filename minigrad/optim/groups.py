@@ -18,6 +18,7 @@ import numpy as np
 from ..backends import namespace
 from ..tensor import Tensor
 
+
 def number(name: str, value: Any, low: float = -inf, below: float = inf) -> float:
     """A plain number with low ≤ value < below; nan is none."""
     if isinstance(value, bool) or not isinstance(value, Real):

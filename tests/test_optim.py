@@ -1,0 +1,612 @@
+"""Optimisers: each equals PyTorch's and its own definition, step by step; what is set reaches the steps; a step
+allocates nothing and waits for no device; a state continues bit for bit; mistakes are named."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import InplaceError, nn, optim
+from minigrad.optim import SGD, Adam, AdamW, adam_step
+from tests.standin import transfers
+
+SHAPES = ((3, 4), (4,), ())
+
+SGD_OPTIONS = [
+    {"momentum": m, "dampening": d, "weight_decay": w, "nesterov": n}
+    for m, d, w, n in itertools.product((0, 0.9), (0, 0.3), (0, 0.1), (False, True))
+    if not n or (m and not d)
+]
+BETAS = ((0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.9, 0.0))
+ADAM_OPTIONS = [
+    {"betas": betas, "eps": eps, "weight_decay": w}
+    for betas, eps, w in itertools.product(BETAS, (1e-8, 1e-3), (0.0, 0.1))
+]
+CASES = [
+    *(("SGD", options) for options in SGD_OPTIONS),
+    *((name, options) for name in ("Adam", "AdamW") for options in ADAM_OPTIONS),
+]
+
+
+def named(case):
+    return "-".join(map(str, case.values())) if isinstance(case, dict) else str(case)
+
+
+def parameters(dtype="float64", device="cpu", seed=0):
+    rng = np.random.default_rng(seed)
+    return [mg.tensor(rng.standard_normal(s), dtype=dtype, device=device, requires_grad=True) for s in SHAPES]
+
+
+def set_gradients(tensors, step, seed=1):
+    rng = np.random.default_rng((seed, step))
+    for p in tensors:
+        p.grad = mg.tensor(rng.standard_normal(p.shape), dtype=p.dtype, device=p.device)
+
+
+def run(optimizer, tensors, steps):
+    for step in steps:
+        set_gradients(tensors, step)
+        optimizer.step()
+    return [p.detach().to("cpu").numpy().copy() for p in tensors]
+
+
+# ----------------------------------------------------------------------------------------------------- the mathematics
+
+
+class Twins:
+    """The same parameters, gradients and options for minigrad and PyTorch."""
+
+    def __init__(self, name, options, dtype):
+        torch = pytest.importorskip("torch", reason="PyTorch is what these tests compare with")
+        self.ours = parameters(dtype)
+        self.theirs = [torch.tensor(p.data, requires_grad=True) for p in self.ours]
+        self.tensor = torch.tensor
+        self.optimizers = [
+            getattr(module, name)([{"params": ps[:2]}, {"params": ps[2:], "lr": 0.02}], lr=0.1, **options)
+            for module, ps in ((optim, self.ours), (torch.optim, self.theirs))
+        ]
+
+    def set(self, option, value):
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group[option] = value
+
+    def step(self, rng, without=()):
+        for i, (x, y) in enumerate(zip(self.ours, self.theirs)):
+            g = np.asarray(rng.standard_normal(x.shape), x.dtype)
+            x.grad = None if i in without else mg.tensor(g)
+            y.grad = None if i in without else self.tensor(g)
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def check(self, tolerance):
+        for x, y in zip(self.ours, self.theirs):
+            np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 3e-6)])
+@pytest.mark.parametrize(("name", "options"), CASES, ids=named)
+def test_twenty_steps_equal_pytorch(name, options, dtype, tolerance):
+    """With two groups, a gradient that is missing now and then or comes late, and a new learning rate on the way."""
+    twins, rng = Twins(name, options, dtype), np.random.default_rng(1)
+    for step in range(20):
+        if step == 10:
+            twins.set("lr", 0.03)
+        twins.step(rng, without=[i for i in range(3) if (step + i) % 5 == 4 or (i == 2 and step < 3)])
+        twins.check(tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("SGD", "momentum", 0.5),
+        ("SGD", "weight_decay", 0.2),
+        ("SGD", "dampening", 0.5),
+        ("Adam", "betas", (0.5, 0.99)),
+        ("Adam", "eps", 1e-2),
+        ("AdamW", "betas", (0.95, 0.9)),
+        ("AdamW", "weight_decay", 0.3),
+    ],
+)
+def test_an_option_that_changes_on_the_way_equals_pytorch(name, option, value):
+    twins, rng = Twins(name, {"momentum": 0.9} if name == "SGD" else {}, "float64"), np.random.default_rng(1)
+    for step in range(12):
+        if step == 6:
+            twins.set(option, value)
+        twins.step(rng)
+        twins.check(1e-12)
+
+
+@pytest.mark.parametrize("options", ADAM_OPTIONS, ids=named)
+def test_adam_equals_its_definition(options):
+    options = options | {"weight_decay": 0.0}
+    tensors = parameters()
+    optimizer = Adam(tensors, lr=0.05, **options)
+    expected = [(p.data.copy(), np.zeros(p.shape), np.zeros(p.shape)) for p in tensors]
+    for t in range(1, 30):
+        set_gradients(tensors, t)
+        expected = [
+            adam_step(np, p, tensor.grad.data, m, v, t, 0.05, *options["betas"], options["eps"])
+            for tensor, (p, m, v) in zip(tensors, expected)
+        ]
+        optimizer.step()
+        for tensor, (p, _, _) in zip(tensors, expected):
+            np.testing.assert_allclose(tensor.data, p, rtol=1e-13, atol=1e-14)
+
+
+def one_step(rule, x, g, **options):
+    p = mg.tensor(x, dtype="float64", requires_grad=True)
+    p.grad = mg.tensor(g, dtype="float64")
+    rule([p], **options).step()
+    return p.tolist()
+
+
+def test_steps_by_hand():
+    assert one_step(SGD, [1.0, 2.0], [-2.0, -3.0], lr=0.01) == pytest.approx([1.02, 2.03], abs=1e-15)
+    assert one_step(SGD, [1.0], [2.0], lr=0.1, weight_decay=0.5) == pytest.approx([1 - 0.1 * 2.5], abs=1e-15)
+    assert one_step(SGD, [1.0], [2.0], lr=0.1, momentum=0.9, dampening=0.5) == pytest.approx([0.8], abs=1e-15)
+    assert one_step(SGD, [1.0], [2.0], lr=0.1, momentum=0.9, nesterov=True) == pytest.approx([0.62], abs=1e-15)
+    assert one_step(Adam, [1.0, 2.0], [-2.0, -3.0], lr=0.01) == pytest.approx([1.01, 2.01], abs=1e-9)
+    assert one_step(AdamW, [1.0], [3.0], lr=0.1, weight_decay=0.5) == pytest.approx([1 * 0.95 - 0.1], abs=1e-9)
+
+
+def test_adam_counts_the_steps_of_each_parameter():
+    """The first step of Adam is lr · sign g, whenever it comes."""
+    a, b = mg.tensor([0.0], requires_grad=True), mg.tensor([0.0], requires_grad=True)
+    optimizer = Adam([a, b], lr=0.1)
+    for _ in range(5):
+        a.grad = mg.tensor([1.0])
+        optimizer.step()
+    assert b.item() == 0
+    b.grad = mg.tensor([-7.0])
+    optimizer.step()
+    assert b.item() == pytest.approx(0.1, rel=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0.9, 0.999, 0.99999])
+def test_the_first_steps_keep_their_digits_in_float32(beta):
+    """1 − β² is small: computed as it stands, it would lose three digits and more."""
+    p = mg.tensor([0.0], requires_grad=True)
+    optimizer = Adam([p], lr=1.0, betas=(0.0, beta), eps=0.0)
+    for g in (1.0, 3.0):
+        p.grad = mg.tensor([g])
+        before = p.item()
+        optimizer.step()
+    v_hat = (beta + 9) / (1 + beta)  # (β (1 − β) 1² + (1 − β) 3²) / (1 − β²)
+    assert before - p.item() == pytest.approx(3 / np.sqrt(v_hat), rel=2e-6)
+
+
+def test_float16_parameters_learn_from_small_gradients():
+    """The square of 1e-5 is 0 in float16, and 0.001 + 1e-8 is 0.001."""
+    p = mg.tensor([1.0, 1.0], dtype="float16", requires_grad=True)
+    optimizer = Adam([p], lr=0.25)
+    for _ in range(2):
+        p.grad = mg.tensor([1e-5, -1e-5], dtype="float16")
+        optimizer.step()
+    assert p.dtype == np.float16
+    np.testing.assert_allclose(p.data, [0.5, 1.5], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ps: SGD(ps, lr=0.1),
+        lambda ps: SGD(ps, lr=0.1, momentum=0.9, nesterov=True),
+        lambda ps: Adam(ps, lr=0.05),
+        lambda ps: AdamW(ps, lr=0.05),
+    ],
+    ids=["sgd", "nesterov", "adam", "adamw"],
+)
+def test_a_line_is_found(make):
+    rng = mg.Generator(0)
+    x = mg.randn(64, 3, generator=rng)
+    y = x @ mg.tensor([[1.0], [-2.0], [0.5]]) + 3
+    model = nn.Linear(3, 1, rng=rng)
+    optimizer = make(model.parameters())
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = mg.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 1e-3
+    np.testing.assert_allclose(model.weight.detach().numpy(), [[1, -2, 0.5]], atol=0.05)
+    np.testing.assert_allclose(model.bias.detach().numpy(), [3], atol=0.05)
+
+
+# ------------------------------------------------------------------------------------------------ where, at what cost
+
+RULES = {
+    "sgd": lambda ps: SGD(ps, lr=0.1),
+    "sgd-all": lambda ps: SGD(ps, lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.1),
+    "nesterov": lambda ps: SGD(ps, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
+    "adam": lambda ps: Adam(ps, lr=0.01, weight_decay=0.1),
+    "adamw": lambda ps: AdamW(ps, lr=0.01),
+}
+
+
+@pytest.fixture(params=RULES, ids=str)
+def rule(request):
+    return RULES[request.param]
+
+
+def test_every_device_gives_the_same(rule, device):
+    expected = run(rule(here := parameters("float32")), here, range(5))
+    there = parameters("float32", device)
+    tolerance = 1e-5 if device == "cuda" else 0  # a GPU rounds square roots and divisions in its own way
+    for x, y in zip(expected, run(rule(there), there, range(5))):
+        np.testing.assert_allclose(y, x, rtol=tolerance, atol=tolerance)
+
+
+def test_a_step_moves_nothing_between_host_and_device(rule):
+    tensors = parameters("float32", "standin")
+    optimizer = rule(tensors)
+    for step in range(3):
+        set_gradients(tensors, step)
+        with transfers.counting() as moved:
+            optimizer.lr = 0.1 / (step + 1)
+            optimizer.step()
+        assert (moved.to_device, moved.to_host, moved.synchronizations) == (0, 0, 0)
+
+
+def test_a_step_allocates_no_arrays(rule):
+    tensors = [mg.zeros(1000, 100, requires_grad=True) for _ in range(2)]
+    for p in tensors:
+        p.grad = mg.ones(1000, 100)
+    optimizer = rule(tensors)
+    optimizer.step()
+    tracemalloc.start()
+    try:
+        optimizer.step()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < tensors[0].nbytes / 10
+
+
+def test_parameters_change_in_place_and_gradients_stay(rule):
+    tensors = parameters()
+    set_gradients(tensors, 0)
+    before = [(p.data, p.data.copy(), p.grad, p.grad.data.copy()) for p in tensors]
+    rule(tensors).step()
+    for p, (array, old, gradient, values) in zip(tensors, before):
+        assert p.data is array
+        assert (p.data != old).all()
+        assert p.grad is gradient
+        np.testing.assert_array_equal(p.grad.data, values)
+
+
+def test_a_graph_that_needs_the_old_value_refuses(rule):
+    w = mg.tensor([2.0, 3.0], requires_grad=True)
+    loss = (w * w).sum()
+    loss.backward(keep_graph=True)
+    optimizer = rule([w])
+    optimizer.step()
+    with pytest.raises(InplaceError, match=rf"multiply needs the value .* {type(optimizer).__name__}\.step"):
+        loss.backward()
+
+
+def test_a_graph_that_does_not_need_it_goes_on():
+    w = mg.tensor([2.0, 3.0], requires_grad=True)
+    loss = (w * mg.tensor([1.0, 4.0])).sum()
+    loss.backward(keep_graph=True)
+    SGD([w], lr=0.1).step()
+    w.grad = None
+    loss.backward()
+    assert w.grad.tolist() == [1, 4]
+
+
+def test_what_has_no_gradient_stays():
+    a, b = parameters()[:2]
+    before = a.data.copy(), b.data.copy()
+    optimizer = Adam([a, b], lr=0.1, weight_decay=0.5)
+    optimizer.step()
+    b.grad = mg.ones_like(b)
+    a.grad = mg.ones_like(a)
+    a.requires_grad = False
+    optimizer.step()
+    np.testing.assert_array_equal(a.data, before[0])
+    assert (b.data != before[1]).all()
+
+
+def test_zero_grad_forgets():
+    tensors = parameters()
+    set_gradients(tensors[:2], 0)
+    SGD(tensors).zero_grad()
+    assert [p.grad for p in tensors] == [None, None, None]
+
+
+def test_parameters_of_several_dtypes_share_a_group():
+    a = mg.tensor([1.0], dtype="float32", requires_grad=True)
+    b = mg.tensor([1.0], dtype="float64", requires_grad=True)
+    a.grad, b.grad = mg.tensor([1.0]), mg.tensor([1.0], dtype="float64")
+    Adam([a, b], lr=1 / 3).step()
+    assert (a.dtype, b.dtype) == (np.float32, np.float64)
+    assert b.item() == pytest.approx(2 / 3, rel=1e-7)
+    assert a.item() == pytest.approx(2 / 3, rel=1e-6)
+
+
+def test_an_optimiser_leaves_no_circle_behind(rule):
+    gc.collect()
+    gc.disable()
+    try:
+        tensors = parameters()
+        optimizer = rule(tensors)
+        run(optimizer, tensors, range(2))
+        gone = weakref.ref(optimizer), weakref.ref(tensors[0])
+        del optimizer, tensors
+        assert [ref() for ref in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
+# ------------------------------------------------------------------------------------------------------------- options
+
+
+def test_the_learning_rate_is_set_with_plain_numbers():
+    p = mg.tensor([0.0], dtype="float64", requires_grad=True)
+    optimizer = SGD([p], lr=1)
+    p.grad = mg.tensor([-1.0], dtype="float64")
+    for rate, total in ((0.5, 0.5), (np.float32(0.25), 0.75), (2, 2.75)):
+        optimizer.lr = rate
+        optimizer.step()
+        assert p.item() == total
+        assert optimizer.lr == optimizer.param_groups[0]["lr"] == rate
+    optimizer.param_groups[0]["lr"] = 0.25
+    optimizer.step()
+    optimizer.param_groups[0].update(lr=1.0)
+    optimizer.step()
+    assert p.item() == 4
+
+
+def test_a_number_is_written_into_the_array_that_the_steps_read():
+    """So that a step which was recorded once goes by it too."""
+    tensors = parameters()
+    optimizer = AdamW(tensors, lr=0.1)
+    run(optimizer, tensors, range(1))
+    numbers = optimizer.param_groups[0].families[0].o
+    rate, shrink = numbers.lr, numbers.shrink
+    optimizer.lr = 0.5
+    assert numbers.lr is rate
+    assert (rate.shape, rate.dtype, rate.item(), shrink.item()) == ((), np.float64, 0.5, 0.995)
+
+
+def test_groups_have_options_of_their_own():
+    a, b, c = (mg.tensor([1.0], requires_grad=True) for _ in range(3))
+    optimizer = SGD([{"params": [a]}, {"params": [b], "lr": 0.5}], lr=0.25)
+    optimizer.add_param_group({"params": iter([c]), "weight_decay": 1.0})
+    for p in (a, b, c):
+        p.grad = mg.tensor([1.0])
+    optimizer.step()
+    assert [p.item() for p in (a, b, c)] == [0.75, 0.5, 0.5]
+    with pytest.raises(ValueError, match=r"different learning rates \[0.25, 0.5\]"):
+        optimizer.lr  # noqa: B018
+    optimizer.lr = 0.125
+    assert [group["lr"] for group in optimizer.param_groups] == [0.125] * 3
+    assert repr(optimizer).startswith("SGD(1 parameters, lr=0.125, momentum=0.0")
+
+
+DEFAULTS = [
+    (SGD, {"lr": 1e-3, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False}),
+    (Adam, {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}),
+    (AdamW, {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2}),
+]
+
+
+@pytest.mark.parametrize(("kind", "defaults"), DEFAULTS)
+def test_defaults_are_pytorchs(kind, defaults):
+    assert kind(parameters()).param_groups[0].options == defaults
+    torch = pytest.importorskip("torch", reason="PyTorch is what these tests compare with")
+    theirs = getattr(torch.optim, kind.__name__)([torch.zeros(1, requires_grad=True)]).defaults
+    assert {name: theirs[name] for name in defaults} == defaults
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "error", "words"),
+    [
+        (SGD, {"lr": -0.1}, ValueError, "SGD: lr must be at least 0, not -0.1"),
+        (SGD, {"lr": float("nan")}, ValueError, "SGD: lr must be at least 0, not nan"),
+        (SGD, {"lr": "0.1"}, TypeError, "SGD: lr is a plain number, not a str"),
+        (SGD, {"lr": True}, TypeError, "SGD: lr is a plain number, not a bool"),
+        (Adam, {"lr": mg.tensor(0.1)}, TypeError, "Adam: lr is a plain number, not a Tensor"),
+        (SGD, {"momentum": -1}, ValueError, "momentum must be at least 0"),
+        (SGD, {"weight_decay": -1}, ValueError, "weight_decay must be at least 0"),
+        (SGD, {"dampening": float("inf")}, ValueError, "dampening must be finite"),
+        (SGD, {"nesterov": True}, ValueError, "nesterov needs a momentum above 0"),
+        (SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, ValueError, "no dampening"),
+        (Adam, {"betas": (0.9, 1.0)}, ValueError, r"betas\[1\] must be at least 0 and below 1, not 1.0"),
+        (Adam, {"betas": 0.9}, ValueError, "betas are two numbers"),
+        (AdamW, {"eps": -1e-8}, ValueError, "AdamW: eps must be at least 0"),
+    ],
+)
+def test_options_that_make_no_sense(kind, options, error, words):
+    with pytest.raises(error, match=words):
+        kind(parameters(), **options)
+    optimizer = kind(parameters())
+    (name, value), *others = options.items()
+    if not others:
+        before = optimizer.param_groups[0].options
+        with pytest.raises(error, match=words):
+            optimizer.param_groups[0][name] = value
+        assert optimizer.param_groups[0].options == before
+
+
+def test_unknown_options():
+    optimizer = Adam(parameters())
+    with pytest.raises(KeyError, match="Adam has no option 'learning_rate'; its options are lr, betas"):
+        optimizer.param_groups[0]["learning_rate"] = 0.1
+    with pytest.raises(KeyError, match="Adam has no option 'momentum'"):
+        Adam([{"params": parameters(), "momentum": 0.9}])
+    with pytest.raises(TypeError, match="parameters of a group are fixed"):
+        optimizer.param_groups[0]["params"] = []
+
+
+# ---------------------------------------------------------------------------------------------------- wrong parameters
+
+model = nn.Linear(2, 2)
+w = mg.ones(2, 2, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "words"),
+    [
+        (model.parameters, TypeError, r"the function parameters itself; call it: add \(\)"),
+        (model, TypeError, r"got a Linear; hand in its parameters\(\)"),
+        (w, TypeError, "a single tensor; put it into a list"),
+        (3, TypeError, "expected an iterable of tensors, got a int"),
+        ({w}, TypeError, "a set, which has no order"),
+        ({"params": [w]}, TypeError, "put it into a list"),
+        ([], ValueError, "no parameters"),
+        (iter(()), ValueError, "no parameters"),
+        ([{"params": []}], ValueError, "no parameters"),
+        ([{"lr": 0.1}], TypeError, "with the key 'params'"),
+        ([{"params": [w]}, w], TypeError, "parameter 0 is a dict, not a Tensor"),
+        ([w, w], ValueError, r"parameter 1 of shape \(2, 2\) was given twice"),
+        ([{"params": [w]}, {"params": [w]}], ValueError, "given twice"),
+        ([w, np.ones(3)], TypeError, "parameter 1 is a ndarray, not a Tensor"),
+        ([mg.ones(3)], ValueError, r"parameter 0 of shape \(3,\) does not require gradients.*requires_grad=True"),
+        ([w * 2], ValueError, "is the result of multiply, not a leaf"),
+        (model.named_parameters(), TypeError, r"use parameters\(\), not named_parameters\(\)"),
+    ],
+)
+def test_wrong_parameters(params, error, words):
+    with pytest.raises(error, match=words):
+        SGD(params, lr=0.1)
+
+
+def test_a_parameter_that_moved_after_the_first_step():
+    p = mg.tensor([1.0], requires_grad=True)
+    layer = nn.Linear(1, 1)
+    for target in ("standin", "float64"):
+        layer = nn.Linear(1, 1)
+        optimizer = SGD(layer.parameters(), lr=0.1)
+        layer(mg.ones(1, 1)).sum().backward()
+        optimizer.step()
+        layer.to(target)
+        with pytest.raises(RuntimeError, match=r"SGD.step: a parameter of shape \(1, 1\) was moved or cast"):
+            optimizer.step()
+    optimizer = SGD([p], lr=0.5)  # before the first step everything may move
+    p.data = p.data.astype("float64")
+    p.node.dtype = p.data.dtype
+    p.grad = mg.tensor([1.0], dtype="float64")
+    optimizer.step()
+    assert p.item() == 0.5
+
+
+# --------------------------------------------------------------------------------------------------------------- state
+
+
+def test_a_state_continues_bit_for_bit(rule):
+    tensors = parameters("float32")
+    optimizer = rule(tensors)
+    run(optimizer, tensors, range(4))
+    optimizer.lr = 0.07
+    state, values = optimizer.state_dict(), [p.data.copy() for p in tensors]
+    expected = run(optimizer, tensors, range(4, 8))
+
+    others = [mg.tensor(x, requires_grad=True) for x in values]
+    fresh = rule(others)
+    for _ in range(2):  # into an optimiser before its first step, and into one after some
+        fresh.load_state_dict(state)
+        for p, x in zip(others, values):
+            p.data[...] = x
+        for x, y in zip(expected, run(fresh, others, range(4, 8))):
+            np.testing.assert_array_equal(x, y)
+    assert fresh.lr == 0.07
+
+
+def test_the_state_of_the_beginning_is_empty(rule):
+    tensors = parameters()
+    optimizer = rule(tensors)
+    beginning, values = optimizer.state_dict(), [p.data.copy() for p in tensors]
+    assert beginning["state"] == {}
+    expected = run(optimizer, tensors, range(3))
+    optimizer.load_state_dict(beginning)
+    for p, x in zip(tensors, values):
+        p.data[...] = x
+    for x, y in zip(expected, run(optimizer, tensors, range(3))):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_state_is_a_copy():
+    tensors = parameters()
+    optimizer = SGD(tensors, lr=0.1, momentum=0.9)
+    run(optimizer, tensors, range(2))
+    state = optimizer.state_dict()
+    kept = state["state"][0]["momentum_buffer"].numpy().copy()
+    run(optimizer, tensors, range(2, 4))
+    np.testing.assert_array_equal(state["state"][0]["momentum_buffer"].numpy(), kept)
+    assert state["param_groups"][0]["params"] == [0, 1, 2]
+    assert state["state"][2]["step"].item() == 2
+
+
+def test_a_state_moves_to_another_device():
+    here, there = parameters("float32"), parameters("float32", "standin")
+    first, second = Adam(here), Adam(there)
+    run(first, here, range(3))
+    run(second, there, range(10, 13))
+    for p, x in zip(there, here):
+        p.data[...] = x.detach().to("standin").data
+    second.load_state_dict(first.state_dict())
+    expected = run(first, here, range(3, 5))
+    for x, y in zip(expected, run(second, there, range(3, 5))):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_every_misfit_is_named_and_nothing_changes():
+    tensors = parameters()
+    optimizer = Adam([{"params": tensors[:2]}, {"params": tensors[2:], "lr": 0.5}])
+    run(optimizer, tensors, range(2))
+    before = optimizer.state_dict()
+    state = optimizer.state_dict()
+    state["param_groups"][0] |= {"lr": -1, "params": [0]}
+    del state["param_groups"][1]["eps"]
+    state["state"][0]["m_sum"] = mg.zeros(7)
+    del state["state"][1]["v_sum"]
+    state["state"][9] = {}
+    with pytest.raises(ValueError, match="load_state_dict") as error:
+        optimizer.load_state_dict(state)
+    told = str(error.value)
+    for words in (
+        "group 0: 1 parameters are given, it has 2",
+        "group 0: Adam: lr must be at least 0, not -1",
+        "group 1: the options eps are missing",
+        "state 0: m_sum has shape (7,), expected (3, 4)",
+        "state 1: expected step, m_sum, v_sum; got step, m_sum",
+        "state 9: there is no such parameter",
+    ):
+        assert words in told
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for i, entries in before["state"].items():
+        for name, value in entries.items():
+            np.testing.assert_array_equal(after["state"][i][name].numpy(), value.numpy())
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({}, "expected what state_dict"),
+        ([], "expected what state_dict"),
+        ({"state": {}, "param_groups": []}, "0 parameter groups are given, the optimiser has 1"),
+    ],
+)
+def test_no_state_at_all(state, words):
+    with pytest.raises(ValueError, match=words):
+        SGD(parameters()).load_state_dict(state)
+
+
+def test_a_state_of_another_rule():
+    with pytest.raises(ValueError, match="SGD has no option 'betas'"):
+        SGD(parameters()).load_state_dict(Adam(parameters()).state_dict())
+
+
+def test_the_base_has_no_rule():
+    for call in (optim.Optimizer.checked, lambda: optim.Optimizer.numbers({}), lambda: optim.Optimizer.kept({})):
+        with pytest.raises(NotImplementedError):
+            call()
