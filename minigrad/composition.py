@@ -84,9 +84,9 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
 def fused(target: Any, takes: Callable, extras: tuple[str, ...] = (), **formulas: Callable) -> Callable:
     """Declares the twin of a composition, as `@op` declares an operation.
 
-    `takes(*args, **kwargs)` looks at a call: it returns the inputs, Tensors of one dtype or None, and the options if
-    the twin is right for them; None leaves the call to the definition. `extras` name by-products that the forward
-    formula returns after y, for the backward formulas to use.
+    `takes(*args, **kwargs)` looks at a call, and returns None to leave it to the definition, or what the twin computes
+    with: the arrays of the inputs, their nodes, and the options. `extras` name by-products that the forward formula
+    returns after y, for the backward formulas to use.
     """
 
     def declare(forward: Callable) -> Callable:
@@ -95,11 +95,7 @@ def fused(target: Any, takes: Callable, extras: tuple[str, ...] = (), **formulas
 
         def call(*args: Any, **kwargs: Any) -> Tensor | None:
             taken = takes(*args, **kwargs)
-            if taken is None:
-                return None
-            inputs, options = taken
-            arrays = tuple([x if x is None else x.data for x in inputs])
-            return computed(operation, arrays, tuple([x if x is None else x.node for x in inputs]), options)
+            return None if taken is None else computed(operation, *taken)
 
         call.op = operation  # type: ignore[attr-defined]
         target.twin_of[0] = call

@@ -25,15 +25,8 @@ HELD_OUT = 0.2  # of the images, to judge the network by what it never saw
 
 
 def network(rng: Generator | None = None) -> nn.Sequential:
-    """64 pixels → 256 → 128 → 10 scores, one for each digit."""
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(64, 256, rng=rng),
-        nn.ReLU(),
-        nn.Linear(256, 128, rng=rng),
-        nn.ReLU(),
-        nn.Linear(128, 10, rng=rng),
-    )
+    """64 pixels → 256 hidden units → 10 scores, one for each digit."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 256, rng=rng), nn.ReLU(), nn.Linear(256, 10, rng=rng))
 
 
 @dataclass
@@ -60,7 +53,7 @@ def train(device: str = "cpu", epochs: int = EPOCHS, seed: int = 0, progress: bo
     """
     rng = Generator(seed)
     learned, held_out = random_split(TensorDataset(*digits()), (1 - HELD_OUT, HELD_OUT), rng)
-    batches = DataLoader(learned, batch_size=32, shuffle=True, generator=rng, device=device)
+    batches = DataLoader(learned, batch_size=16, shuffle=True, generator=rng, device=device)
     images, labels = held_out[:]
     test_images, test_labels = images.to(device), labels.to(device)
     model = network(rng).to(device)

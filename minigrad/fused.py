@@ -28,24 +28,25 @@ def one_product(x: Any, weight: Any, bias: Any = None) -> tuple | None:
         return None
     if not (m.size and w.size):
         return None
-    if bias is not None:
-        if not isinstance(bias, Tensor):
-            return None
-        b = bias.data
-        if b.shape != w.shape[:1] or b.dtype != w.dtype or type(b) is not type(w):
-            return None
-    return (x, weight, bias), {}
+    if bias is None:
+        return (m, w, None), (x.node, weight.node, None), {}
+    if not isinstance(bias, Tensor):
+        return None
+    b = bias.data
+    if b.shape != w.shape[:1] or b.dtype != w.dtype or type(b) is not type(w):
+        return None
+    return (m, w, b), (x.node, weight.node, bias.node), {}
 
 
 @fused(
     functional.linear,
     x=lambda xp, g, weight: xp.matmul(g, weight),
     weight=lambda xp, g, x: xp.matmul(xp.transpose(rows(xp, g)), rows(xp, x)),
-    bias=lambda xp, g: xp.matmul(xp.ones(g.size // g.shape[-1], g.dtype), rows(xp, g)),
+    bias=lambda xp, g: xp.sum(rows(xp, g), axis=0),
     takes=one_product,
 )
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-    """One product, and the sum in place. As a product with ones, Σ g over the batch is 2.5 times as fast as `sum`."""
+    """One product, the sum in place, and no transposed gradient to turn back."""
     y = xp.matmul(x, xp.transpose(weight))
     if bias is not None:
         xp.add(y, bias, out=y)
@@ -59,20 +60,20 @@ def classes_of_rows(logits: Any, target: Any, reduction: str = "mean") -> tuple 
     z, t = logits.data, target.data
     if z.ndim != 2 or t.shape != z.shape[:1] or not z.size or z.dtype.kind != "f" or t.dtype.kind not in "iu":
         return None
-    return ((logits, target), {"reduction": reduction}) if type(z) is type(t) else None
+    return ((z, t), (logits.node, None), {"reduction": reduction}) if type(z) is type(t) else None
 
 
-def towards_classes(xp: Any, g: Any, p: Any, at: Any, reduction: str) -> Any:
-    """∂logits = g (p − onehot(target)), over N for the mean"""
-    g = xp.reshape(g, (-1, 1)) / (len(p) if reduction == "mean" else 1)
-    d = p * g
+def towards_classes(xp: Any, g: Any, e: Any, total: Any, at: Any, reduction: str) -> Any:
+    """∂logits = g (e / Σe − onehot(target)), over N for the mean"""
+    g = xp.reshape(g, (-1, 1)) / (len(e) if reduction == "mean" else 1)
+    d = e * (g / total)
     d[at] -= g[:, 0]  # each row is met once: nothing to add up
     return d
 
 
-@fused(functional.cross_entropy, extras=("p", "at"), logits=towards_classes, takes=classes_of_rows)
+@fused(functional.cross_entropy, extras=("e", "total", "at"), logits=towards_classes, takes=classes_of_rows)
 def cross_entropy(xp: Any, logits: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Softmax is computed once and kept for the backward formula."""
+    """The exponentials are computed once and kept for the backward formula, which divides them by their sum."""
     classes = logits.shape[1]
     inside = None
     if isinstance(target, np.ndarray):
@@ -82,13 +83,12 @@ def cross_entropy(xp: Any, logits: Any, target: Any, *, reduction: str = "mean")
         target = xp.where(inside, target, 0)
     at = (xp.arange(len(target)), target)
     z = logits - xp.max(logits, axis=1, keepdims=True)
-    p = xp.exp(z)
-    total = xp.sum(p, axis=1, keepdims=True)
-    xp.divide(p, total, out=p)
+    e = xp.exp(z)
+    total = xp.sum(e, axis=1, keepdims=True)
     losses = xp.log(total)[:, 0] - z[at]
     if inside is not None:
         losses = xp.where(inside, losses, float("nan"))
     if reduction == "none":
-        return losses, p, at
+        return losses, e, total, at
     y = xp.sum(losses)
-    return y / len(losses) if reduction == "mean" else y, p, at
+    return y / len(losses) if reduction == "mean" else y, e, total, at

@@ -277,13 +277,19 @@ SINGULAR = [
     case(
         "the way out: √ where(x > 0, x, 1)", lambda x: ops.where(x > 0, ops.sqrt(ops.where(x > 0, x, 1)), 0), [0.0], [0]
     ),
-    case(
-        "where hands nothing to the other branch",
-        lambda a, b: ops.where(like(a, [[True], [False]], bool), a, b),
-        [[1.0, 2.0, 3.0], 4.0],
-        [[inf, 1, nan], 9],
-        g=[[inf, 1, nan], [4, 2, 3]],
-        second=([0, 0, 0], 0),
+    *(
+        case(
+            f"where hands nothing to the branch that is not taken, {name}",
+            lambda a, b: ops.where(like(a, [[True], [False]], bool), a, b),
+            [[[1.0, 2.0, 3.0]] * 2, 4.0],
+            [[g[0], [0, 0, 0]], sum(g[1])],
+            g=g,
+            second=(np.zeros((2, 3)), 0),
+        )
+        for name, g in {
+            "the second": [[inf, 1, nan], [4, 2, 3]],
+            "the first": [[4, 2, 3], [inf, 1, nan]],
+        }.items()
     ),
     case("where(c, x, x)", lambda x: ops.where(x > 0, x, x), [[-1.0, 1.0]], [[1, 1]]),
     case("std of equals", ops.std, [[2.0, 2.0, 2.0]], [[0, 0, 0]], value=0, second=([0, 0, 0],)),
@@ -347,6 +353,25 @@ def test_curvature_by_a_negative_base_is_right_beside_an_exponent_with_gradient(
     x, exponent = leaf(-2.0, "float64", device), leaf(p, "float64", device)
     (gx,) = minigrad.grad(ops.power(x, exponent), [x], create_graph=True)
     assert_exactly(minigrad.grad(gx, x), p * (p - 1) * (-2.0) ** (p - 2))
+
+
+CURVATURES = [  # f, x, a direction v, and the second derivatives of f at x times v
+    ("std of equals", ops.std, [2, 2, 2], [1, 0, 0], [0, 0, 0]),
+    ("var of equals", ops.var, [2, 2, 2], [9, 0, 0], [4, -2, -2]),
+    ("max of equals", ops.max, [2, 2, 2], [1, 0, 0], [0, 0, 0]),
+    ("logsumexp of −inf alone", ops.logsumexp, [-inf, -inf], [1, 0], [0, 0]),
+    ("logsumexp of large numbers", ops.logsumexp, [1e4, 1e4], [1, 0], [0.25, -0.25]),
+    ("sum of relu at 0", lambda x: ops.relu(x).sum(), [0, 1], [1, 1], [0, 0]),
+    ("sum of squares of relu at 0", lambda x: ops.square(ops.relu(x)).sum(), [0, 1], [1, 1], [0, 2]),
+]
+
+
+@pytest.mark.parametrize(("function", "x", "v", "expected"), [pytest.param(*c[1:], id=c[0]) for c in CURVATURES])
+def test_curvature_along_one_direction(function, x, v, expected, device):
+    """The sum over all gradients, which the tables hold, may be 0 where its parts are not."""
+    x = leaf(x, "float64", device)
+    _, (h,) = minigrad.hvp(function, [x], [like(x, v)])
+    assert_exactly(h, expected)
 
 
 @pytest.mark.parametrize("ddof", [0, 1])

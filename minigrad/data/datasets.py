@@ -94,7 +94,7 @@ def random_split(
 
 def shares(n: int, fractions: Sequence[float]) -> list[int]:
     """n in the given fractions, rounded down; what is left over goes to the first parts, one each."""
-    if abs(sum(fractions) - 1) > 1e-6 or min(fractions) < 0:
+    if not abs(sum(fractions) - 1) < 1e-6 or min(fractions) < 0:
         raise ValueError(f"random_split: the fractions {list(fractions)} must add up to 1, none below 0")
     counts = [int(n * fraction + 1e-9) for fraction in fractions]
     left = n - sum(counts)
