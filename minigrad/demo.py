@@ -80,6 +80,7 @@ def train(device: str = "cpu", epochs: int = EPOCHS, seed: int = 0, progress: bo
 
 
 def bar(epochs: int, progress: bool) -> Any:
+    """The epochs, with a progress bar if asked for."""
     from tqdm import tqdm
 
     return tqdm(range(epochs), desc="training", unit="epoch", disable=not progress)
