@@ -43,6 +43,7 @@ from .derivatives import hvp, jvp, vjp
 from .graph import enable_grad, is_grad_enabled, no_grad
 from .inplace import InplaceError
 from .operation import op
+from .ops import methods as _methods  # noqa: F401 - puts the operators on Tensor
 from .tensor import Tensor
 
 __version__ = "0.1.0"

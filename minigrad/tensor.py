@@ -102,6 +102,7 @@ class Tensor:
             self.node = None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets requires_grad, and returns the tensor."""
         self.requires_grad = requires_grad
         return self
 
@@ -195,6 +196,7 @@ class Tensor:
         return self._host().item()
 
     def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
         return self._host().tolist()
 
     def __bool__(self) -> bool:

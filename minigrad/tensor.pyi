@@ -60,7 +60,7 @@ class Tensor:
         ...
 
     def requires_grad_(self, requires_grad: bool=True) -> Tensor:
-        ...
+        """Sets requires_grad, and returns the tensor."""
 
     @property
     def grad(self) -> Tensor | None:
@@ -108,7 +108,7 @@ the gradient. `.remove()` of the result takes the hook off."""
         """The only element as a Python number."""
 
     def tolist(self) -> Any:
-        ...
+        """The values as nested lists of Python numbers."""
 
     def __bool__(self) -> bool:
         ...

@@ -180,6 +180,7 @@ class Module:
         return once(self._own(Module))
 
     def children(self) -> Iterator[Module]:
+        """The modules one step below, each once."""
         return (module for _, module in self.named_children())
 
     def named_modules(self, prefix: str = "", _seen: set[int] | None = None) -> Iterator[tuple[str, Module]]:
@@ -192,6 +193,7 @@ class Module:
                 yield from child.named_modules(path(prefix, name), seen)
 
     def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
     def _named(self, own: Callable, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
@@ -207,9 +209,11 @@ class Module:
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """The buffers with their paths, each once."""
         return self._named(Module._own_buffers, prefix, recurse)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers of this module and of all below it."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     # ---- what is done to all of it

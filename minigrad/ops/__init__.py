@@ -31,4 +31,3 @@ for _name in ("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like"
     globals()[_name] = getattr(_creation, _name)
 
 _NAMESPACES[_Tensor] = sys.modules[__name__]
-from . import methods  # noqa: E402, F401 - puts the operators on Tensor
