@@ -15,7 +15,6 @@ same formulas then run on `minigrad.ops` instead of NumPy, and what they compute
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -63,8 +62,9 @@ def walk(
                 gx = NAMESPACES[type(gx)].astype(gx, parent.dtype)
             have = pending.get(parent)
             if have is None:
-                if (parent.op is None if wanted is None else parent in wanted) and is_shared(gx, g, args):
-                    gx = xp.copy(gx)
+                is_end = parent.op is None if wanted is None else parent in wanted
+                if is_end and (gx is g or xp.owner(gx) is not gx or id(gx) in map(id, args)):
+                    gx = xp.copy(gx)  # it is, or looks into, an array that somebody else holds
                 pending[parent] = gx
             elif parent in sums:
                 xp.add(have, gx, out=have)
@@ -115,51 +115,44 @@ def unbroadcast(xp: Any, g: Any, shape: tuple) -> Any:
     return xp.reshape(xp.sum(g, axis=(*range(extra), *stretched)), shape)
 
 
-def is_shared(gx: Any, g: Any, args: tuple) -> bool:
-    """Whether a gradient is, or looks into, an array that somebody else holds."""
-    data = gx.data if isinstance(gx, Tensor) else gx
-    return gx is g or any([gx is x for x in args]) or NAMESPACES[type(data)].owner(data) is not data
-
-
 def run_hooks(xp: Any, node: Any, g: Any) -> Any:
+    """The gradient after the hooks of a node, each of which may replace it."""
     gradient = g if isinstance(g, Tensor) else Tensor(xp.asarray(g))
     for hook in node.hooks or ():
         changed = hook(gradient)
         if changed is not None:
             if changed.shape != gradient.shape:
                 raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
-            gradient = Tensor(NAMESPACES[type(changed.data)].astype(changed.data, node.dtype), changed.node)
+            ops = NAMESPACES[Tensor]
+            gradient = ops.astype(ops.copy(changed), node.dtype)
     return gradient if isinstance(g, Tensor) else gradient.data
 
 
-def seeded(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool, name: str) -> dict[Any, Any]:
-    """{node of an output: the gradient to start with}"""
-    roots: dict[Any, Any] = {}
-    for y, g in zip(outputs, gradients, strict=True):
-        if y.node is None:
+def seed(y: Tensor, g: Any, create_graph: bool, name: str) -> Any:
+    """The gradient to start with at the output y: g, or 1 for a scalar."""
+    if y.node is None:
+        raise RuntimeError(
+            f"{name}: the output does not depend on any tensor that requires gradients (was it computed under "
+            "no_grad, detached, or only through operations without a derivative, such as comparisons?)"
+        )
+    if g is None:
+        if y.data.size != 1:
             raise RuntimeError(
-                f"{name}: the output does not depend on any tensor that requires gradients (was it computed under "
-                "no_grad, detached, or only through operations without a derivative, such as comparisons?)"
+                f"{name}: the output has shape {y.shape}; only a scalar has a gradient by itself. "
+                "Reduce it first (y.sum()), or say which gradient to start from"
             )
-        if g is None:
-            if y.data.size != 1:
-                raise RuntimeError(
-                    f"{name}: the output has shape {y.shape}; only a scalar has a gradient by itself. "
-                    "Reduce it first (y.sum()), or say which gradient to start from"
-                )
-            xp = NAMESPACES[type(y.data)]
-            g = Tensor(xp.ones_like(y.data) if y.data.ndim else xp.constant(1, y.data.dtype))
-        g = asarray(g)
-        if g.data.shape != y.data.shape or (type(g.data) is not type(y.data) and g.device != y.device):
-            raise ValueError(
-                f"{name}: the gradient must look like its output: expected {y.shape} on {y.device}, "
-                f"got {g.shape} on {g.device}"
-            )
-        if g.data.dtype != y.data.dtype:
-            g = NAMESPACES[Tensor].astype(g, y.dtype)
-        g = g if create_graph else g.data
-        roots[y.node] = roots[y.node] + g if y.node in roots else g
-    return roots
+        xp = NAMESPACES[type(y.data)]
+        g = xp.ones_like(y.data) if y.data.ndim else xp.constant(1, y.data.dtype)
+        return Tensor(g) if create_graph else g
+    g = asarray(g)
+    if g.shape != y.shape or g.device != y.device:
+        raise ValueError(
+            f"{name}: the gradient must look like its output: expected {y.shape} on {y.device}, "
+            f"got {g.shape} on {g.device}"
+        )
+    if g.dtype != y.dtype:
+        g = NAMESPACES[Tensor].astype(g, y.dtype)
+    return g if create_graph else g.data
 
 
 def run(
@@ -183,7 +176,7 @@ def backward(self: Tensor, gradient: Any = None, keep_graph: bool | None = None,
     gradient: what to start from, of the shape of self (1 for a scalar). The graph is freed on the way unless
     `keep_graph=True`; with `create_graph=True` the gradients can themselves be differentiated.
     """
-    roots = seeded([self], [gradient], create_graph, "backward")
+    roots = {self.node: seed(self, gradient, create_graph, "backward")}
     for leaf, g in run(roots, reachable(roots), None, keep_graph, create_graph).items():
         leaf.grad = g if leaf.grad is None else leaf.grad + g
 
@@ -209,7 +202,10 @@ def grad(
     for i, x in enumerate(xs):
         if x.node is None:
             raise RuntimeError(f"grad: input {i} of shape {x.shape} does not require gradients; set requires_grad=True")
-    roots = seeded(ys, starts, create_graph, "grad")
+    roots: dict[Any, Any] = {}
+    for y, start in zip(ys, starts, strict=True):
+        g = seed(y, start, create_graph, "grad")
+        roots[y.node] = roots[y.node] + g if y.node in roots else g
     wanted = {x.node for x in xs}
     nodes = reachable(roots, wanted)
     unused = [i for i, x in enumerate(xs) if x.node in wanted.difference(nodes)]

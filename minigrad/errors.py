@@ -21,7 +21,9 @@ def explained(op: Any, arrays: tuple, options: dict, error: Exception) -> Except
     got = ", ".join(f"{n} {getattr(x, 'shape', x)} {getattr(x, 'dtype', '')}".rstrip() for n, x in zip(names, arrays))
     asked = "".join(f", {k}={v!r}" for k, v in options.items())
     if len(places := {NAMESPACES[type(x)].device(x) for x in arrays if type(x) in NAMESPACES}) > 1:
-        return TypeError(f"{op.name}: the inputs live on different devices: {', '.join(sorted(places))}; use .to(device)")
+        return TypeError(
+            f"{op.name}: the inputs live on different devices: {', '.join(sorted(places))}; use .to(device)"
+        )
     kind = next((k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k)), None)
     if kind is None:
         return error

@@ -35,7 +35,7 @@ def stamp(x: Any, what: str) -> None:
     key = id(owner)
     last_write = next(clock)
     known = writes.get(key)
-    alive = known[0] if known is not None else weakref.ref(owner, lambda _: writes.pop(key, None))
+    alive = weakref.ref(owner, lambda _: writes.pop(key, None)) if known is None else known[0]
     writes[key] = (alive, last_write, what)
 
 

@@ -49,7 +49,7 @@ class Op:
         self.pulls = repeat(*self.formulas) if self.variadic else self.formulas  # one for each parent
         self.differentiable = any(self.formulas)
         self.joins = [formula is not None or not self.differentiable for formula in self.formulas]
-        self._keepers: dict[Any, Callable] = {}
+        self.keepers: dict[Any, Callable] = {}
 
     def signature(self) -> inspect.Signature:
         """How the operation is called."""
@@ -65,7 +65,7 @@ class Op:
         It is written from the parameter names of the formulas, so that nothing else is kept alive: for `matmul`, where
         both want one, `lambda a, b, y, options: ((b,), (a,))`; where only b does, `lambda …: (None, (a,))`.
         """
-        keep = self._keepers.get(wanted)
+        keep = self.keepers.get(wanted)
         if keep is None:
             each: list[tuple]
             if self.variadic:
@@ -76,7 +76,7 @@ class Op:
             if self.definition is not None:
                 parts.append(f"(({', '.join(self.inputs)},), options)")
             heads = ", ".join([*self.inputs, "y", *self.extras, "options"])
-            keep = self._keepers[wanted] = eval(
+            keep = self.keepers[wanted] = eval(
                 f"lambda {heads}: ({', '.join(parts)},)", {"device": lambda x: NAMESPACES[type(x)].device(x)}
             )
         return keep
@@ -239,7 +239,8 @@ def computed(op: Op, arrays: tuple, nodes: tuple, options: dict) -> Tensor:
     if True not in wanted or not recording.get():
         return Tensor(y)
     inputs = (arrays,) if op.variadic else arrays
-    return Tensor(y, Node(op, nodes, op.keeper(wanted)(*inputs, y, *extras, options), y))
+    keep = op.keepers.get(wanted) or op.keeper(wanted)
+    return Tensor(y, Node(op, nodes, keep(*inputs, y, *extras, options), y))
 
 
 def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

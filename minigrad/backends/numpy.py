@@ -37,15 +37,15 @@ def astype(x: Any, dtype: Any) -> Any:  # a NumPy function only since 2.1
 # The same without the Python layer that np.sum and its like put above the array: up to half the time of a small call.
 
 
-def sum(x: Any, axis: Any = None, keepdims: Any = False) -> Any:  # noqa: A001 - NumPy's name
+def sum(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-def max(x: Any, axis: Any = None, keepdims: Any = False) -> Any:  # noqa: A001
+def max(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-def min(x: Any, axis: Any = None, keepdims: Any = False) -> Any:  # noqa: A001
+def min(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
 
 

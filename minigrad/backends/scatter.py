@@ -87,7 +87,7 @@ def _picks_elements(parts: tuple, ndim: int) -> bool:
     return used == ndim
 
 
-_BITS = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
+_BITS = {"e": np.dtype(np.int16), "f": np.dtype(np.int32), "d": np.dtype(np.int64)}
 
 
 def select(keep: Any, x: Any) -> np.ndarray:
@@ -99,6 +99,7 @@ def select(keep: Any, x: Any) -> np.ndarray:
     is half a microsecond ahead.
     """
     keep, x = np.asarray(keep), np.asarray(x)
-    if x.dtype in _BITS and keep.dtype == bool:
-        return np.asarray(np.multiply(x.view(_BITS[x.dtype]), keep)).view(x.dtype)
+    bits = _BITS.get(x.dtype.char)
+    if bits is not None and keep.dtype == bool:
+        return np.asarray(np.multiply(x.view(bits), keep)).view(x.dtype)
     return np.where(keep, x, np.zeros((), x.dtype))

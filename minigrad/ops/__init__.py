@@ -30,4 +30,11 @@ for _room in (elementwise, reduce, shape, linalg, index):
 for _name in ("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"):
     globals()[_name] = getattr(_creation, _name)
 
+
+def owner(x: _Tensor) -> object:
+    """x itself if it holds its memory, else the array that does."""
+    array = _NAMESPACES[type(x.data)].owner(x.data)
+    return x if array is x.data else array
+
+
 _NAMESPACES[_Tensor] = sys.modules[__name__]

@@ -1,10 +1,10 @@
 """Floor 4: optimisers. Each is a rule that turns gradients into changes of parameters, written in equation order.
 
-    optimizer = optim.Adam(model.parameters(), lr=1e-3)
-    for x, y in loader:
-        optimizer.zero_grad()
-        cross_entropy(model(x), y).backward()
-        optimizer.step()
+optimizer = optim.Adam(model.parameters(), lr=1e-3)
+for x, y in loader:
+    optimizer.zero_grad()
+    cross_entropy(model(x), y).backward()
+    optimizer.step()
 """
 
 from .adam import Adam, AdamW, adam_step

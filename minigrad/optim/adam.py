@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, log
 from typing import Any
 
-from .groups import Family, Group, Slot, number
+from .groups import Family, Slot, number
 from .optimizer import Optimizer
 
 
@@ -90,9 +90,9 @@ class Adam(Optimizer):
                 x = slot.arrays[name]
                 xp.multiply(x, xp.constant((1 - old) / (1 - new), x.dtype), out=x)
 
-    def update(self, group: Group, family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
-        decay = group["weight_decay"] != 0
+        decay = options["weight_decay"] != 0
         self.correct(xp, o, family)
         for slot, p, g in ready:
             M, V, s = slot.arrays["m_sum"], slot.arrays["v_sum"], slot.scratch

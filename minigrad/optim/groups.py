@@ -1,8 +1,8 @@
 """Floor 4: groups of parameters, with their options and the state that an optimiser keeps for them.
 
-    Group       some parameters and their options, a dictionary
-    └ Family    those of them that share a backend, a dtype and a device
-      └ Slot    one parameter and its state
+Group       some parameters and their options, a dictionary
+└ Family    those of them that share a backend, a dtype and a device
+  └ Slot    one parameter and its state
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Optimizer(Rule):
         for group in grouped(type(self).__name__, params):
             self.add_param_group(group)
 
-    def update(self, group: Group, family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         """The rule itself: changes the parameters."""
         raise NotImplementedError
 
@@ -46,15 +46,16 @@ class Optimizer(Rule):
             for family in group.families or group.open():
                 ready = family.ready(what)
                 if ready:
-                    self.update(group, family, ready)
+                    self.update(group.data, family, ready)
                 for _, x, _ in ready:
                     stamp(x, what)
 
     def zero_grad(self) -> None:
         """Forgets all gradients (to None)."""
         for group in self.param_groups:
-            for p in group["params"]:
-                p.grad = None
+            for p in group.data["params"]:
+                if p.node is not None:
+                    p.node.grad = None
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """More parameters, {"params": iterable, option: value …}; what is not given is as in the first call."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .groups import Family, Group, Slot, number
+from .groups import Family, Slot, number
 from .optimizer import Optimizer
 
 
@@ -54,10 +54,10 @@ class SGD(Optimizer):
     def kept(options: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if options["momentum"] else ()
 
-    def update(self, group: Group, family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
         decay, momentum, dampening, nesterov = (
-            group[name] != 0 for name in ("weight_decay", "momentum", "dampening", "nesterov")
+            options[name] != 0 for name in ("weight_decay", "momentum", "dampening", "nesterov")
         )
         if momentum and dampening:
             first_or_later(xp, family)
