@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from .backward import reachable, walk
-from .graph import Mode, Node
+from .graph import Mode, recorded
 from .operation import Op, computed
 from .tensor import Tensor
 
@@ -72,7 +72,7 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
     """
     arrays, options = node.saved[-1]
     inputs = [
-        x if x is None else Tensor(x, parent and Node(SAME, (parent,), ((),), x))
+        x if x is None else recorded(SAME, (parent,), ((),), x) if parent else Tensor(x)
         for x, parent in zip(arrays, node.parents, strict=True)
     ]
     y = node.op.definition(*inputs, **options)

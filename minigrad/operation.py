@@ -16,7 +16,7 @@ import numpy as np
 from .backends import NAMESPACES
 from .creation import array
 from .errors import explained
-from .graph import Node, recording
+from .graph import recorded, recording
 from .tensor import Tensor
 
 
@@ -166,7 +166,7 @@ def unary(op: Op) -> Any:
             y = NAMESPACES[type(data)].asarray(y)  # NumPy turns 0-d results into scalars
         if x.node is None or not recording.get():
             return Tensor(y)
-        return Tensor(y, Node(op, (x.node,), keep(data, y, None), y))
+        return recorded(op, (x.node,), keep(data, y, None), y)
 
     return call
 
@@ -204,7 +204,7 @@ def binary(op: Op) -> Any:
             return Tensor(y)
         else:
             keep = first if node_b is None else both
-        return Tensor(y, Node(op, (node_a, node_b), keep(m, n, y, None), y))
+        return recorded(op, (node_a, node_b), keep(m, n, y, None), y)
 
     return call
 
@@ -240,7 +240,7 @@ def computed(op: Op, arrays: tuple, nodes: tuple, options: dict) -> Tensor:
         return Tensor(y)
     inputs = (arrays,) if op.variadic else arrays
     keep = op.keepers.get(wanted) or op.keeper(wanted)
-    return Tensor(y, Node(op, nodes, keep(*inputs, y, *extras, options), y))
+    return recorded(op, nodes, keep(*inputs, y, *extras, options), y)
 
 
 def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
