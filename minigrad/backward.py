@@ -22,7 +22,7 @@ from .backends import NAMESPACES
 from .creation import asarray
 from .graph import Mode, recording
 from .inplace import check_writes
-from .tensor import Tensor
+from .tensor import Keeper, Tensor
 
 
 def walk(
@@ -30,8 +30,8 @@ def walk(
 ) -> dict[Any, Any]:
     """The gradients at the wanted nodes (None: at all leaves), from those given at the roots; `nodes` are the
     reachable ones, youngest first."""
-    check_writes(nodes, create_graph)
     needed = None if wanted is None else leading_to(wanted, nodes)
+    check_writes(nodes, needed, create_graph)
     pending = dict(roots)
     sums: set[Any] = set()  # where pending holds a sum formed here, which may be added to in place
     found = {}
@@ -41,12 +41,12 @@ def walk(
             continue
         xp = NAMESPACES[type(g)]
         if node.hooks is not None:
-            g = run_hooks(xp, node, g)
+            g = run_hooks(xp, node, g, keep=wanted is None)
         op = node.op
         if op is None or (wanted is not None and node in wanted):
-            found[node] = xp.copy(g) if node in roots else g
-            if op is None:
-                continue
+            found[node] = xp.copy(g) if node in roots or node.hooks else g
+            if op is None or (needed is not None and needed.isdisjoint(node.parents or ())):
+                continue  # the end of this walk: what lies below is left as it is
         formulas, saved = op.pulls, node.saved
         if create_graph and op.through is None:
             saved = op.wrapped(node)
@@ -84,12 +84,12 @@ def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
     stack = list(seen)
     while stack:
         node = stack.pop()
-        if node.parents is None:
+        if node.parents is None and node.order > oldest:
             raise RuntimeError(
                 f"backward: the graph through {node.op.name} was walked before and its memory is freed; "
                 "call backward(keep_graph=True) the first time if you need a second walk, or compute the loss anew"
             )
-        for parent in node.parents:
+        for parent in node.parents or ():
             if parent is not None and parent not in seen and parent.order >= oldest:
                 seen.add(parent)
                 stack.append(parent)
@@ -103,7 +103,7 @@ def leading_to(wanted: set[Any], nodes: list) -> set[Any]:
     """The nodes from which a wanted one can be reached: no other needs a gradient."""
     needed = set(wanted)
     for node in reversed(nodes):
-        if not needed.isdisjoint(node.parents):
+        if not needed.isdisjoint(node.parents or ()):
             needed.add(node)
     return needed
 
@@ -115,16 +115,19 @@ def unbroadcast(xp: Any, g: Any, shape: tuple) -> Any:
     return xp.reshape(xp.sum(g, axis=(*range(extra), *stretched)), shape)
 
 
-def run_hooks(xp: Any, node: Any, g: Any) -> Any:
-    """The gradient after the hooks of a node, each of which may replace it."""
+def run_hooks(xp: Any, node: Any, g: Any, keep: bool) -> Any:
+    """The gradient after the hooks of a node, each of which may replace it. `keep`: also those of retain_grad."""
     gradient = g if isinstance(g, Tensor) else Tensor(xp.asarray(g))
     for hook in node.hooks or ():
-        changed = hook(gradient)
-        if changed is not None:
-            if changed.shape != gradient.shape:
-                raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
-            ops = NAMESPACES[Tensor]
-            gradient = ops.astype(ops.copy(changed), node.dtype)
+        changed = hook(gradient) if keep or not isinstance(hook, Keeper) else None
+        if changed is None:
+            continue
+        if not isinstance(changed, Tensor):
+            raise TypeError(f"a hook returns a Tensor or None, not {type(changed).__name__}")
+        if changed.shape != gradient.shape:
+            raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
+        ops = NAMESPACES[Tensor]
+        gradient = ops.astype(ops.copy(changed), node.dtype)
     return gradient if isinstance(g, Tensor) else gradient.data
 
 
@@ -194,8 +197,11 @@ def grad(
     One Tensor for one input, a tuple for a sequence. An input that the outputs do not depend on is an error, or None
     with `allow_unused=True`.
     """
-    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    ys = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for x in (*ys, *xs):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: outputs and inputs are Tensors, not {type(x).__name__}")
     starts = grad_outputs if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(ys)
     if len(starts) != len(ys):
         raise ValueError(f"grad: {len(ys)} outputs, but {len(starts)} gradients to start from")

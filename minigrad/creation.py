@@ -29,17 +29,26 @@ def array(data: Any, dtype: Any = None) -> Any:
     """Any data as an array: arrays keep their dtype and backend, Python floats become float32."""
     if isinstance(data, Tensor):
         data = data.data
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: dtype {data.dtype} is not supported; expected floats, integers or booleans")
     if type(data) in NAMESPACES and hasattr(data, "ndim") and not isinstance(data, np.generic):
         return data if dtype is None or data.dtype == dtype else NAMESPACES[type(data)].astype(data, np.dtype(dtype))
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
-        data = [x.tolist() if isinstance(x, Tensor) else x for x in data]
+        if any(isinstance(x, Tensor) and x.node is not None for x in data):
+            raise TypeError("tensor: a list of Tensors that require gradients would lose them; use stack")
+        data = [x.numpy() if isinstance(x, Tensor) else x for x in data]
     host = np.asarray(data)
-    if dtype is None and host.dtype == np.float64 and not isinstance(data, np.generic) and not _holds_arrays(data):
+    if dtype is None and is_weak(data, host):
         dtype = np.float32
     host = host if dtype is None else host.astype(dtype, copy=False)
     if host.dtype.kind not in "fiub":
         raise TypeError(f"tensor: dtype {host.dtype} is not supported; expected floats, integers or booleans")
     return host
+
+
+def is_weak(data: Any, host: np.ndarray) -> bool:
+    """Whether the data is Python floats, alone or in lists, which have no precision of their own."""
+    return host.dtype == np.float64 and not _holds_arrays(data)
 
 
 def _holds_arrays(data: Any) -> bool:
@@ -56,7 +65,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
     source = array(data, dtype)
     if device is not None:
         source = move(source, device)
-    if source is data or source is getattr(data, "data", None) or isinstance(data, np.ndarray):
+    if not isinstance(data, (list, tuple, bool, int, float)):
         source = NAMESPACES[type(source)].copy(source)
     return Tensor(source).requires_grad_(requires_grad)
 
@@ -70,9 +79,9 @@ def from_dlpack(x: Any) -> Tensor:
     """A Tensor on the memory of any array that speaks DLPack (NumPy, CuPy, PyTorch, JAX …)."""
     kind = int(x.__dlpack_device__()[0])
     if kind in (1, 3, 11):  # CPU, and host memory that CUDA or ROCm pinned
-        return Tensor(np.from_dlpack(x))
+        return Tensor(array(np.from_dlpack(x)))
     if kind == 2:
-        return Tensor(backend("cuda").from_dlpack(x))
+        return Tensor(array(backend("cuda").from_dlpack(x)))
     raise ValueError(f"from_dlpack: memory of DLPack device type {kind} has no backend here")
 
 
@@ -164,7 +173,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = 
 
 
 class Generator:
-    """A stream of random numbers. The same seed gives the same bits; `state` continues where it was.
+    """A stream of random numbers. The same seed gives the same bits.
 
     Arrays are drawn on the host by NumPy and moved. Draws inside a training step (dropout) are made on the device, by
     a stream of that device with the same seed: see `on`.
@@ -198,7 +207,8 @@ def default_generator() -> Generator:
 
 
 def seed(value: int) -> Generator:
-    """Starts the default generator of this thread or task anew: the same seed, the same bits."""
+    """Starts the default generator of this thread or task anew: the same seed, the same bits. A thread that never
+    called it draws from a generator of the process whose seed is random."""
     generator = Generator(value)
     _default.set(generator)
     return generator
@@ -213,6 +223,8 @@ def rand(
 ) -> Tensor:
     """Uniform random numbers on [0, 1)."""
     drawn = (generator or default_generator()).host.random(_shape(shape), dtype=_drawable(dtype))
+    if np.dtype(dtype) == np.float16:
+        drawn = np.minimum(drawn, 1 - 2**-11)  # which is not rounded up to 1
     return Tensor(move(np.asarray(drawn, dtype), device)).requires_grad_(requires_grad)
 
 

@@ -32,7 +32,7 @@ def call(function: Callable, xs: Sequence[Tensor], name: str) -> Tensor:
 
 def gradients(y: Tensor, xs: Sequence[Tensor], g: Any, **options: Any) -> list[Tensor]:
     """∂y/∂x · g for each x, zeros where y does not depend on x."""
-    found = [None] * len(xs) if y.node is None else grad(y, list(xs), g, allow_unused=True, **options)
+    found = [None] * len(xs) if y.node is None else grad([y], list(xs), [g], allow_unused=True, **options)
     return [
         Tensor(NAMESPACES[type(x.data)].zeros_like(x.data)) if gx is None else gx
         for x, gx in zip(xs, found, strict=True)
@@ -55,7 +55,10 @@ def jvp(function: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     xs = leaves(primals)
     vs = directions(xs, tangents, "jvp")
     y = call(function, xs, "jvp")
-    u = Tensor(NAMESPACES[type(y.data)].zeros_like(y.data)).requires_grad_()
+    u = Tensor(NAMESPACES[type(y.data)].zeros_like(y.data))
+    if y.node is None:
+        return y, u
+    u.requires_grad_()
     pulled = [(g, v) for g, v in zip(gradients(y, xs, u, create_graph=True), vs, strict=True) if g.node is not None]
     if not pulled:
         return y.detach(), u.detach()

@@ -27,7 +27,9 @@ def explained(op: Any, arrays: tuple, options: dict, error: Exception) -> Except
     kind = next((k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k)), None)
     if kind is None:
         return error
-    told = _errors.setdefault(kind, type(f"Operation{kind.__name__}", (OperationError, kind), {}))
+    if kind not in _errors:  # a class is a circle of references: one for each kind, not one for each error
+        _errors[kind] = type(f"Operation{kind.__name__}", (OperationError, kind), {})
+    told = _errors[kind]
     text = str(error) if str(error).startswith(f"{op.name}:") else f"{op.name}: {error}"
     return told(f"{text}\n  got {got}{asked}{hint(op.name, arrays, str(error))}")
 

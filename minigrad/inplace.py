@@ -33,13 +33,13 @@ def stamp(x: Any, what: str) -> None:
     global last_write
     owner = NAMESPACES[type(x)].owner(x)
     key = id(owner)
-    last_write = next(clock)
+    last_write = max(last_write, next(clock))
     known = writes.get(key)
     alive = weakref.ref(owner, lambda _: writes.pop(key, None)) if known is None else known[0]
     writes[key] = (alive, last_write, what)
 
 
-def check_writes(nodes: list, create_graph: bool) -> None:
+def check_writes(nodes: list, needed: Any, create_graph: bool) -> None:
     """Raises if an array saved by one of the nodes (youngest first) was written to after the node was recorded."""
     for node in reversed(nodes):  # the leaves, which save nothing, and then the oldest operation
         if node.op is not None:
@@ -47,7 +47,9 @@ def check_writes(nodes: list, create_graph: bool) -> None:
                 return
             break
     for node in nodes:
-        for name, x in saved_arrays(node, create_graph):
+        if needed is not None and node not in needed:
+            continue
+        for name, x in saved_arrays(node, create_graph, needed):
             written = writes.get(id(NAMESPACES[type(x)].owner(x)))
             if written is not None and written[1] > node.order:
                 raise InplaceError(
@@ -56,12 +58,15 @@ def check_writes(nodes: list, create_graph: bool) -> None:
                 )
 
 
-def saved_arrays(node: Any, create_graph: bool) -> Iterator[tuple[str, Any]]:
+def saved_arrays(node: Any, create_graph: bool, needed: Any = None) -> Iterator[tuple[str, Any]]:
     """The arrays that the gradient at a node reads, each with its name in the formula."""
     op = node.op
     if op is None:
         return
-    for names, args in zip(op.needs * len(node.parents) if op.variadic else op.needs, node.saved, strict=False):
+    needs = op.needs * len(node.parents) if op.variadic else op.needs
+    for parent, names, args in zip(node.parents, needs, node.saved):
+        if needed is not None and parent not in needed:
+            continue
         for name, value in zip(names, args or (), strict=False):
             for x in value if isinstance(value, tuple) else (value,):
                 if type(x) in NAMESPACES and not isinstance(x, np.generic):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .backends import NAMESPACES
-from .creation import array
+from .creation import array, is_weak
 from .errors import explained
 from .graph import recorded, recording
 from .tensor import Tensor
@@ -39,6 +39,7 @@ class Op:
         self.defaults = dict(zip(reversed(self.inputs), reversed(forward.__defaults__ or ()), strict=False))
         self.extras = extras
         self.domain = domain
+        self.call: Any = None  # the function that users call: see entry
         self.definition: Callable | None = None  # a fast twin names the composition that it equals,
         self.through: Callable | None = None  # and how a differentiable walk goes through that one instead
         formulas = dict(formulas)
@@ -48,6 +49,8 @@ class Op:
         self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
         self.pulls = repeat(*self.formulas) if self.variadic else self.formulas  # one for each parent
         self.differentiable = any(self.formulas)
+        for name in {name for need in self.needs for name in need}:
+            self._source(name, 0)  # refuses a name that means nothing
         self.joins = [formula is not None or not self.differentiable for formula in self.formulas]
         self.keepers: dict[Any, Callable] = {}
 
@@ -148,6 +151,7 @@ def entry(operation: Op) -> Callable:
     call.__doc__ = operation.doc
     call.__signature__ = operation.signature()
     call.op = operation
+    operation.call = call
     return call
 
 
@@ -295,16 +299,18 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
     tensors = [x for x in inputs if isinstance(x, Tensor)]
     kind = type(tensors[0].data) if tensors else None
     arrays: list[Any] = [x.data if isinstance(x, Tensor) else x for x in inputs]
-    dtypes = []
+    dtypes, weak = [], []
     for i, x in enumerate(arrays):
         if isinstance(x, np.generic):
             x = arrays[i] = x.item()
         if x is None or isinstance(x, (bool, int, float)):
             continue
-        if type(x) not in NAMESPACES:
-            if isinstance(x, complex):
-                raise TypeError(f"{op.name}: complex numbers are not supported")
-            x = arrays[i] = array(x)
+        if isinstance(x, complex):
+            raise TypeError(f"{op.name}: complex numbers are not supported")
+        if isinstance(x, (list, tuple)) and not any(isinstance(e, Tensor) for e in x) and is_weak(x, np.asarray(x)):
+            weak.append(i)
+            continue
+        x = arrays[i] = array(x)
         if kind is None:
             kind = type(x)
         elif type(x) is not kind:
@@ -314,17 +320,16 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
             x = arrays[i] = NAMESPACES[kind].asarray(x)
         if joins[i]:
             dtypes.append(x.dtype)
-    if kind is None:
-        kind = np.ndarray
-        arrays = [array(x) for x in arrays]
-        dtypes = [x.dtype for x, join in zip(arrays, joins, strict=True) if join]
-    xp = NAMESPACES[kind]
+    xp = NAMESPACES[kind or np.ndarray]
     floats = [d for d in dtypes if d.kind == "f"]
-    common = max(floats, key=lambda d: d.itemsize) if floats else None
+    common = max(floats, key=lambda d: d.itemsize) if floats else np.dtype(np.float32) if weak else None
     for i, x in enumerate(arrays):
-        if isinstance(x, (bool, int, float)):
-            weak = common or (np.result_type(*dtypes, x) if dtypes else array(x).dtype)
-            arrays[i] = xp.constant(x, weak if joins[i] else array(x).dtype)
+        if i in weak:
+            arrays[i] = xp.asarray(array(x, common if joins[i] else None))
+        elif isinstance(x, (bool, int, float)):
+            own = array(x)
+            dtype = common or (np.result_type(*dtypes, x) if dtypes else own.dtype)
+            arrays[i] = own if kind is None else xp.constant(x, dtype if joins[i] else own.dtype)
         elif x is not None and common is not None and joins[i] and x.dtype.kind != "f":
             arrays[i] = xp.astype(x, common)
     nodes = tuple(

@@ -43,7 +43,8 @@ class Hook:
 
     def __init__(self, node: Any, function: Callable) -> None:
         self.node, self.function = node, function
-        node.hooks = [*(node.hooks or ()), function]
+        hooks = [*(node.hooks or ()), function]
+        node.hooks = sorted(hooks, key=lambda hook: isinstance(hook, Keeper))  # what is kept is what came of it
 
     def remove(self) -> None:
         self.node.hooks = [f for f in self.node.hooks or () if f is not self.function] or None
@@ -60,6 +61,15 @@ class Keeper:
 
 def copied(data: Any) -> Any:
     return NAMESPACES[type(data)].copy(data)
+
+
+def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any) -> Tensor:
+    """The copy of a leaf, or what comes out of a pickle."""
+    tensor = kind.__new__(kind)
+    tensor.data, tensor.node = data, Leaf(data) if requires_grad else None
+    if grad is not None:
+        tensor.grad = grad
+    return tensor
 
 
 class Tensor:
@@ -165,6 +175,12 @@ class Tensor:
     def detach(self) -> Tensor:
         """The same memory outside the graph."""
         return Tensor(self.data)
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are leaves of their own: the clock of their graph is the one where they arrive."""
+        if not self.is_leaf:
+            raise RuntimeError(f"the result of {self.node.op.name} is not copied with its graph; use .detach() first")
+        return rebuilt, (type(self), self.data, self.requires_grad, self.grad)
 
     # ---- conversions
     def numpy(self) -> np.ndarray:

@@ -41,6 +41,9 @@ class Keeper:
 def copied(data: Any) -> Any:
     ...
 
+def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any) -> Tensor:
+    """The copy of a leaf, or what comes out of a pickle."""
+
 class Tensor:
     """An array with a place in the graph. Make one with `minigrad.tensor(...)`."""
     data: Any
@@ -88,6 +91,9 @@ the gradient. `.remove()` of the result takes the hook off."""
 
     def detach(self) -> Tensor:
         """The same memory outside the graph."""
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are leaves of their own: the clock of their graph is the one where they arrive."""
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array: on the CPU the same memory, from a device a copy."""

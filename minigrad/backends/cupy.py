@@ -20,6 +20,7 @@ import numpy as np
 from . import NAMES, BackendUnavailableError
 from .windowing import fold, windows
 
+BELOW_1 = np.float16(1 - 2**-11)  # to which a float32 just below 1 must not be rounded up
 INSTALL = "install it with `pip install minigrad[gpu]` (or `minigrad[gpu-ctk]` where no CUDA toolkit is installed)"
 
 
@@ -89,7 +90,8 @@ def build(cupy: Any, cupyx: Any, name: str = "cuda") -> SimpleNamespace:
             self.draws = cupy.random.default_rng(seed)
 
         def random(self, like: Any) -> Any:
-            return self._draw(self.draws.random, like)
+            u = self._draw(self.draws.random, like)
+            return cupy.minimum(u, BELOW_1) if like.dtype == np.float16 else u
 
         def normal(self, like: Any) -> Any:
             return self._draw(self.draws.standard_normal, like)

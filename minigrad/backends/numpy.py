@@ -108,6 +108,9 @@ def fold(w: Any, shape: Any, stride: Any, dilation: Any) -> np.ndarray:
     return _fold(np, w, shape, stride, dilation)
 
 
+BELOW_1 = np.float16(1 - 2**-11)  # to which a float32 just below 1 must not be rounded up
+
+
 class generator:
     """Random draws in the shape and dtype of a `like` array."""
 
@@ -116,7 +119,8 @@ class generator:
 
     def random(self, like: Any) -> np.ndarray:
         """Uniform on [0, 1)."""
-        return _draw(self.draws.random, like)
+        u = _draw(self.draws.random, like)
+        return np.minimum(u, BELOW_1) if like.dtype == np.float16 else u
 
     def normal(self, like: Any) -> np.ndarray:
         """Standard normal."""

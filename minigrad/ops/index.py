@@ -42,7 +42,14 @@ CASES: list[dict[str, Any]] = [
 )
 def getitem_(xp: Any, x: Any, *, index: Any) -> Any:
     """y = x[index]        ∂x = zeros with g added at index; an element read twice gets both gradients"""
-    return x[index]
+    y = x[index]
+    return y if y.ndim else x[open_ended(index)]  # NumPy copies a single element; written x[i, ...] it is a view
+
+
+def open_ended(index: Any) -> tuple:
+    """The index with an ellipsis: the same elements."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return parts if any(part is Ellipsis for part in parts) else (*parts, Ellipsis)
 
 
 def getitem(x: Any, index: Any) -> Tensor:

@@ -194,6 +194,8 @@ def astype_(xp: Any, x: Any, *, dtype: Any) -> Any:
 
 def astype(x: Any, dtype: Any) -> Tensor:
     x, dtype = asarray(x), np.dtype(dtype)
+    if dtype == x.dtype:
+        return copy(x)
     if dtype.kind == "f":
         return astype_(x, dtype=dtype)
     return Tensor(NAMESPACES[type(x.data)].astype(x.data, dtype))  # integers and booleans carry no gradient
