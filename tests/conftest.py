@@ -32,5 +32,5 @@ def device(request):
         try:
             backends.backend("cuda")
         except backends.BackendUnavailableError as error:
-            pytest.skip(f"no GPU: {str(error).partition(":")[0]}")
+            pytest.skip(f"no GPU: {str(error).split(':')[0]}")
     return request.param
