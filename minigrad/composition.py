@@ -41,16 +41,18 @@ def composition(*, domain: Any = None) -> Callable:
     """Declares a composition, with the domain that its property test draws from."""
 
     def declare(definition: Callable) -> Callable:
+        twin: list[Any] = []  # the operation that stands in, and the function that says for which calls
+
         @functools.wraps(definition)
         def call(*args: Any, **kwargs: Any) -> Tensor:
-            if twin_of[0] is not None and using_twins.get():
-                y = twin_of[0](*args, **kwargs)
-                if y is not None:
-                    return y
+            if twin and using_twins.get():
+                operation, takes = twin
+                taken = takes(*args, **kwargs)
+                if taken is not None:
+                    return computed(operation, *taken)
             return definition(*args, **kwargs)
 
-        twin_of: list[Callable | None] = [None]
-        call.definition, call.domain, call.twin_of = definition, domain, twin_of  # type: ignore[attr-defined]
+        call.definition, call.domain, call.twin = definition, domain, twin  # type: ignore[attr-defined]
         COMPOSITIONS[definition.__name__] = call
         return call
 
@@ -92,13 +94,7 @@ def fused(target: Any, takes: Callable, extras: tuple[str, ...] = (), **formulas
     def declare(forward: Callable) -> Callable:
         operation = Op(forward, formulas, target.domain, extras)
         operation.definition, operation.through = target.definition, through_definition
-
-        def call(*args: Any, **kwargs: Any) -> Tensor | None:
-            taken = takes(*args, **kwargs)
-            return None if taken is None else computed(operation, *taken)
-
-        call.op = operation  # type: ignore[attr-defined]
-        target.twin_of[0] = call
-        return call
+        target.twin[:] = operation, takes
+        return target
 
     return declare

@@ -27,7 +27,7 @@ pytestmark = [
 PUBLIC = sorted({*ops.__all__, *functional.__all__})
 DIFFERENTIABLE = [n for n in PUBLIC if n not in REGISTRY or REGISTRY[n].differentiable]
 TWINS = [pytest.param(n, True, id=n) for n in DIFFERENTIABLE] + [
-    pytest.param(n, False, id=f"{n}-without-twin") for n, call in COMPOSITIONS.items() if call.twin_of[0] is not None
+    pytest.param(n, False, id=f"{n}-without-twin") for n, call in COMPOSITIONS.items() if call.twin
 ]
 CONSTANT = [n for n in PUBLIC if n not in DIFFERENTIABLE]
 SETTINGS = settings(

@@ -37,7 +37,9 @@ class Sequential(Module):
         self._register(name, module)
 
     def forward(self, x: Any) -> Any:
-        for name, layer in self._own(Module):
+        for name, layer in self.__dict__.items():
+            if not isinstance(layer, Module):
+                continue
             try:
                 x = layer(x)
             except Exception as error:
