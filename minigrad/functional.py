@@ -20,6 +20,7 @@ from .ops import (
     log,
     matmul,
     mean,
+    ones_like,
     relu,
     sigmoid,
     softplus,
@@ -149,7 +150,7 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
     inside, classes = in_range(classes, logits.shape[axis])
     picked = squeeze(take_along_axis(log_softmax(logits, axis=axis), classes, axis=axis), axis)
     if inside is not None:
-        picked = where(squeeze(inside, axis), picked, float("nan"))
+        picked = picked * where(squeeze(inside, axis), ones_like(picked), float("nan"))
     return reduced(-picked, reduction, "cross_entropy")
 
 
@@ -216,8 +217,8 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
 
 def floored_log(p: Tensor) -> Tensor:
     """max(ln p, −100), with derivative 0 where ln p is below"""
-    possible = p > np.exp(-100.0)
-    return where(possible, log(where(possible, p, 1)), -100.0)
+    below = p <= np.exp(-100.0)  # False for nan, which is to stay
+    return where(below, -100.0, log(where(below, 1, p)))
 
 
 @composition(domain={"shapes": "same", "logits": "nonzero", "target": (0.0, 1.0), "reduction": REDUCTIONS})

@@ -86,9 +86,9 @@ def cross_entropy(xp: Any, logits: Any, target: Any, *, reduction: str = "mean")
     z = logits - xp.max(logits, axis=1, keepdims=True)
     e = xp.exp(z)
     total = xp.sum(e, axis=1, keepdims=True)
+    if inside is not None:  # the loss of a class that does not exist is nan, and its gradient too
+        total = xp.where(xp.expand_dims(inside, 1), total, float("nan"))
     losses = xp.log(total)[:, 0] - z[at]
-    if inside is not None:
-        losses = xp.where(inside, losses, float("nan"))
     if reduction == "none":
         return losses, e, total, at
     y = xp.sum(losses)

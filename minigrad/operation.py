@@ -222,6 +222,8 @@ def general(op: Op) -> Any:
             args, options = bound(op, args, kwargs)
         else:
             options = op.options
+        if op.variadic and not len(args[0]):
+            raise ValueError(f"{op.name}: needs at least one array")
         return computed(op, *unified(op, args[0] if op.variadic else args), options)
 
     return call
@@ -323,13 +325,14 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
     xp = NAMESPACES[kind or np.ndarray]
     floats = [d for d in dtypes if d.kind == "f"]
     common = max(floats, key=lambda d: d.itemsize) if floats else np.dtype(np.float32) if weak else None
+    numbers = [x for x, join in zip(arrays, joins) if join and isinstance(x, (bool, int, float))]
     for i, x in enumerate(arrays):
         if i in weak:
             arrays[i] = xp.asarray(array(x, common if joins[i] else None))
         elif isinstance(x, (bool, int, float)):
-            own = array(x)
-            dtype = common or (np.result_type(*dtypes, x) if dtypes else own.dtype)
-            arrays[i] = own if kind is None else xp.constant(x, dtype if joins[i] else own.dtype)
+            own = array(x).dtype
+            dtype = common or (np.result_type(*dtypes, x) if dtypes else array(numbers or x).dtype)
+            arrays[i] = xp.constant(x, dtype if joins[i] else own)
         elif x is not None and common is not None and joins[i] and x.dtype.kind != "f":
             arrays[i] = xp.astype(x, common)
     nodes = tuple(

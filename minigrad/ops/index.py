@@ -92,20 +92,19 @@ def plain(x: Any, index: Any) -> Any:
     return index
 
 
-def at(indices: Any, axis: int) -> tuple:
+def at(indices: Any, axis: int, shape: tuple) -> tuple:
     """The index for which x[index] is take_along_axis(x, indices, axis)."""
     indices = indices.data if isinstance(indices, Tensor) else indices
     xp = NAMESPACES[type(indices)]
     grids = [
-        xp.reshape(xp.arange(n), tuple(-1 if j == i else 1 for j in range(indices.ndim)))
-        for i, n in enumerate(indices.shape)
+        xp.reshape(xp.arange(n), tuple(-1 if j == i else 1 for j in range(indices.ndim))) for i, n in enumerate(shape)
     ]
     grids[axis] = indices
     return tuple(grids)
 
 
 @op(
-    x=lambda xp, g, x_shape, indices, axis: xp.index_add(g, x_shape, at(indices, axis)),
+    x=lambda xp, g, x_shape, indices, axis: xp.index_add(g, x_shape, at(indices, axis, x_shape)),
     domain={
         "cases": [
             {"x": (3, 4), "indices": [[0], [3], [3]], "axis": 1},
@@ -117,4 +116,6 @@ def at(indices: Any, axis: int) -> tuple:
 )
 def take_along_axis(xp: Any, x: Any, indices: Any, *, axis: int = -1) -> Any:
     """y[…, i, …] = x[…, indices[…, i, …], …] along the axis        ∂x = zeros with g added there"""
+    if axis is None:
+        raise ValueError("axis must be an integer; flatten x first")
     return xp.take_along_axis(x, indices, axis)

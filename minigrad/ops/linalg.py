@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from ..creation import asarray
+from ..errors import ShapeError
 from ..operation import op
 from ..tensor import Tensor
 from .shape import expand_dims, reshape, squeeze
@@ -29,6 +30,12 @@ def matmul(a: Any, b: Any) -> Tensor:
         return matmul_(a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: a 0-d tensor is no matrix; got shapes {a.shape} and {b.shape}; use a * b")
+    k, l = a.shape[-1], b.shape[0 if b.ndim == 1 else -2]
+    if k != l:
+        raise ShapeError(
+            f"matmul: a of shape {a.shape} and b of shape {b.shape} do not fit: the last axis of a ({k}) must equal "
+            f"the {'only' if b.ndim == 1 else 'second last'} axis of b ({l})"
+        )
     # a vector is a row on the left and a column on the right, and that axis goes again
     left, right = a.ndim == 1, b.ndim == 1
     y = matmul_(expand_dims(a, 0) if left else a, expand_dims(b, -1) if right else b)

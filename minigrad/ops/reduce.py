@@ -21,7 +21,7 @@ def kept(shape: tuple, axis: Any) -> tuple[int, ...]:
 
 def axes_of(shape: tuple, axis: Any) -> set[int]:
     """The reduced axes, counted from the left."""
-    if axis is None:
+    if axis is None or not shape:
         return set(range(len(shape)))
     return {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
 
@@ -43,7 +43,7 @@ def sum_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op(
-    x=lambda xp, g, x_shape, axis: xp.broadcast_to(back(xp, g, x_shape, axis) / count(x_shape, axis), x_shape),
+    x=lambda xp, g, x_shape, axis: xp.broadcast_to(back(xp, g, x_shape, axis) / max(count(x_shape, axis), 1), x_shape),
     domain=AXES,
 )
 def mean(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
@@ -71,7 +71,7 @@ def min_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def centred(xp: Any, x: Any, axis: Any) -> Any:
-    return x - xp.mean(x, axis=axis, keepdims=True)
+    return x - xp.mean(x, axis=axis, keepdims=True) if count(x.shape, axis) else x
 
 
 @op(
@@ -108,14 +108,16 @@ def largest(xp: Any, x: Any, axis: Any) -> Any:
     return xp.where(xp.isfinite(top), top, xp.zeros_like(top))
 
 
-@op(
-    x=lambda xp, g, x, y, axis: (
-        back(xp, g, x.shape, axis) * xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
-    ),
-    domain=AXES,
-)
+def weights(xp: Any, x: Any, y: Any, axis: Any) -> Any:
+    """eˣ⁻ʸ / Σ eˣ⁻ʸ: the sum is 1 but for the rounding of y, which is large where y is"""
+    e = xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
+    total = xp.sum(e, axis=axis, keepdims=True)
+    return e / xp.where(total == 0, 1, total)
+
+
+@op(x=lambda xp, g, x, y, axis: back(xp, g, x.shape, axis) * weights(xp, x, y, axis), domain=AXES)
 def logsumexp(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with m = max x        ∂x = g eˣ⁻ʸ, the softmax; 0 at x = −∞"""
+    """y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with m = max x        ∂x = g softmax x; 0 at x = −∞"""
     m = largest(xp, x, axis)
     total = xp.sum(xp.exp(x - m), axis=axis, keepdims=True)
     with xp.quiet():  # ln 0 = −∞ is the right value where every x is −∞

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,9 @@ def broadcast_to(xp: Any, x: Any, *, shape: Any) -> Any:
 
 def part(xp: Any, g: Any, i: int, xs_shape: tuple, axis: int) -> Any:
     """The stretch of g that came from the i-th array."""
+    if axis is None:
+        n = [prod(s) for s in xs_shape[: i + 1]]
+        return xp.reshape(g[sum(n[:-1]) : sum(n)], xs_shape[i])
     axis %= len(g.shape)
     start = sum(shape[axis] for shape in xs_shape[:i])
     return g[(slice(None),) * axis + (slice(start, start + xs_shape[i][axis]),)]
