@@ -40,8 +40,8 @@ from .creation import (
     zeros_like,
 )
 from .derivatives import hvp, jvp, vjp
-from .graph import enable_grad, is_grad_enabled, no_grad
 from .inplace import InplaceError
+from .modes import enable_grad, is_grad_enabled, no_grad
 from .operation import op
 from .ops import methods as _methods  # noqa: F401 - puts the operators on Tensor
 from .tensor import Tensor

@@ -20,8 +20,8 @@ from typing import Any
 
 from .backends import NAMESPACES
 from .creation import asarray
-from .graph import Mode, recording
 from .inplace import check_writes
+from .modes import Mode, recording
 from .tensor import Keeper, Tensor
 
 
@@ -80,10 +80,9 @@ def walk(
 def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
     """All nodes that the roots lead to, youngest first. What is older than every wanted node cannot lead to one."""
     oldest = min((node.order for node in wanted), default=0) if wanted else 0
-    seen = set(roots)
-    stack = list(seen)
-    while stack:
-        node = stack.pop()
+    nodes = list(roots)
+    seen = set(nodes)
+    for node in nodes:  # grows while it is walked
         if node.parents is None and node.order > oldest:
             raise RuntimeError(
                 f"backward: the graph through {node.op.name} was walked before and its memory is freed; "
@@ -92,8 +91,9 @@ def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
         for parent in node.parents or ():
             if parent is not None and parent not in seen and parent.order >= oldest:
                 seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=age, reverse=True)
+                nodes.append(parent)
+    nodes.sort(key=age, reverse=True)
+    return nodes
 
 
 age = attrgetter("order")

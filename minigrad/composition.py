@@ -22,7 +22,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from .backward import reachable, walk
-from .graph import Mode, recorded
+from .graph import recorded
+from .modes import Mode
 from .operation import Op, computed
 from .tensor import Tensor
 

@@ -16,7 +16,7 @@ from . import draw, nn, optim
 from .creation import Generator
 from .data import DataLoader, TensorDataset, digits, random_split
 from .functional import cross_entropy, softmax
-from .graph import no_grad
+from .modes import no_grad
 from .serialization import save
 from .tensor import Tensor
 

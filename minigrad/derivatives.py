@@ -13,7 +13,7 @@ from typing import Any
 from .backends import NAMESPACES
 from .backward import grad
 from .creation import asarray
-from .graph import enable_grad
+from .modes import enable_grad
 from .tensor import Tensor
 
 

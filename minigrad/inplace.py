@@ -16,7 +16,7 @@ import numpy as np
 
 from .backends import NAMESPACES, move
 from .creation import array
-from .graph import recording
+from .modes import recording
 from .tensor import Tensor, clock
 
 

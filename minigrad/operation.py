@@ -16,7 +16,8 @@ import numpy as np
 from .backends import NAMESPACES
 from .creation import array, is_weak
 from .errors import explained
-from .graph import recorded, recording
+from .graph import recorded
+from .modes import recording
 from .tensor import Tensor
 
 

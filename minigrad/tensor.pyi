@@ -4,8 +4,8 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
-import numpy as np
 from .backends import NAMESPACES
+from .conversions import Conversions
 clock = itertools.count(1)
 
 class Leaf:
@@ -44,7 +44,7 @@ def copied(data: Any) -> Any:
 def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any) -> Tensor:
     """The copy of a leaf, or what comes out of a pickle."""
 
-class Tensor:
+class Tensor(Conversions):
     """An array with a place in the graph. Make one with `minigrad.tensor(...)`."""
     data: Any
     node: Any
@@ -95,58 +95,12 @@ the gradient. `.remove()` of the result takes the hook off."""
     def __reduce__(self) -> Any:
         """Copies and pickles are leaves of their own: the clock of their graph is the one where they arrive."""
 
-    def numpy(self) -> np.ndarray:
-        """The values as a NumPy array: on the CPU the same memory, from a device a copy."""
-
-    def __array__(self, dtype: Any=None, copy: bool | None=None) -> np.ndarray:
-        ...
-
-    def __dlpack__(self, **options: Any) -> Any:
-        ...
-
-    def __dlpack_device__(self) -> Any:
-        ...
-
-    def _host(self) -> np.ndarray:
-        ...
-
-    def item(self) -> Any:
-        """The only element as a Python number."""
-
-    def tolist(self) -> Any:
-        """The values as nested lists of Python numbers."""
-
-    def __bool__(self) -> bool:
-        ...
-
-    def __float__(self) -> float:
-        ...
-
-    def __int__(self) -> int:
-        ...
-
-    def __index__(self) -> int:
-        ...
-
-    def __len__(self) -> int:
-        ...
-    __hash__ = object.__hash__
-
-    def __format__(self, spec: str) -> str:
-        ...
-
-    def __repr__(self) -> str:
-        ...
-
-    def __str__(self) -> str:
-        ...
-
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> Any:
         """The type of the numbers."""
 
     @property
@@ -401,7 +355,7 @@ the gradient. `.remove()` of the result takes the hook off."""
         """y = 2/√π ∫₀ˣ e^(−t²) dt        ∂x = g · 2/√π e^(−x²)"""
 
     def logsumexp(self, axis: Any=None, keepdims: Any=False) -> Tensor:
-        """y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with m = max x        ∂x = g eˣ⁻ʸ, the softmax; 0 at x = −∞"""
+        """y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with m = max x        ∂x = g softmax x; 0 at x = −∞"""
 
     def __getitem__(self, index: Any) -> Tensor:
         """y = x[index]        ∂x = zeros with g added at index; an element read twice gets both gradients"""

@@ -26,7 +26,7 @@ from minigrad.operation import REGISTRY, op
 
 FLOORS = [
     "backends",
-    "tensor creation graph errors operation inplace backward derivatives composition",
+    "tensor conversions creation graph modes errors operation inplace backward derivatives composition",
     "ops",
     "functional fused",
     "nn optim data metrics serialization",

@@ -20,8 +20,8 @@ import numpy as np
 
 from ..creation import Generator, default_generator
 from ..errors import ShapeError
-from ..graph import no_grad
 from ..inplace import write
+from ..modes import no_grad
 from ..tensor import Tensor
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import ops
-from ..graph import recording
 from ..inplace import InplaceError, write
+from ..modes import recording
 from ..tensor import Tensor
 from .index import plain
 
