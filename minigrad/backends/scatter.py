@@ -87,7 +87,7 @@ def _picks_elements(parts: tuple, ndim: int) -> bool:
     return used == ndim
 
 
-_BITS = {"e": np.dtype(np.int16), "f": np.dtype(np.int32), "d": np.dtype(np.int64)}
+_BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 
 
 def select(keep: Any, x: Any) -> np.ndarray:
@@ -99,7 +99,7 @@ def select(keep: Any, x: Any) -> np.ndarray:
     is half a microsecond ahead.
     """
     keep, x = np.asarray(keep), np.asarray(x)
-    bits = _BITS.get(x.dtype.char)
+    bits = _BITS.get(x.dtype)
     if bits is not None and keep.dtype == bool:
         return np.asarray(np.multiply(x.view(bits), keep)).view(x.dtype)
     return np.where(keep, x, np.zeros((), x.dtype))
