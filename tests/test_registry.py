@@ -157,7 +157,10 @@ def test_value(name, data, device):
     reference = REFERENCES.get(name) or getattr(np, name, None)
     if reference is not None:
         with np.errstate(all="ignore"):
-            expected = np.asarray(reference(*call.inputs, **call.options))
+            expected = reference(*call.inputs, **call.options)
+        if isinstance(expected, (tuple, list)):
+            expected = np.concatenate([np.ravel(e) for e in expected if np.asarray(e).dtype.kind == "f"])
+        expected = np.asarray(expected)
         np.testing.assert_allclose(host(y), expected, rtol=1e-12, atol=1e-14)
         assert y.shape == expected.shape
     single = Run(what, call, device, np.float32)

@@ -17,15 +17,19 @@ from . import elementwise, index, linalg, reduce, shape
 __all__: list[str] = []
 
 for _room in (elementwise, reduce, shape, linalg, index):
-    for _function in [
-        f for f in vars(_room).values() if hasattr(f, "op") and f.op.forward.__module__ == _room.__name__
-    ]:
-        _name = _function.op.name
-        _public = getattr(_room, _name, _function)
-        _public.op = _function.op
-        _public.__doc__ = _public.__doc__ or _function.op.doc
-        globals()[_name] = _public
-        __all__ += [_name]
+    for _name, _function in list(vars(_room).items()):
+        _source = getattr(getattr(_function, "op", None), "forward", None) or getattr(_function, "definition", None)
+        if getattr(_source, "__module__", None) != _room.__name__:
+            continue  # neither an operation nor a composition, or one of another room
+        if hasattr(_function, "op"):
+            _name = _function.op.name
+            _public = getattr(_room, _name, _function)
+            _public.op = _function.op
+            _public.__doc__ = _public.__doc__ or _function.op.doc
+            _function = _public
+        globals()[_name] = _function
+        if _name not in __all__:
+            __all__ += [_name]
 
 for _name in ("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"):
     globals()[_name] = getattr(_creation, _name)
