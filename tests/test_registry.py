@@ -36,6 +36,7 @@ SETTINGS = settings(
 
 # What NumPy has under another name, or not at all. Operations with NumPy's own names are compared with NumPy.
 REFERENCES = {
+    "reshape": lambda x, shape: np.reshape(x, shape),
     "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
     "stack": lambda *xs, axis: np.stack(xs, axis),
     "getitem": lambda x, index: x[index],
