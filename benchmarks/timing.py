@@ -8,9 +8,10 @@ import gc
 import io
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time, sleep
+from typing import Any
 
 import numpy as np
 
@@ -28,18 +29,88 @@ def interleaved(functions: dict[str, Callable], rounds: int) -> dict[str, float]
     for function in functions.values():
         function()
     times: dict[str, list[float]] = {name: [] for name in functions}
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with no_collections():
         for _ in range(rounds):
             for name, function in functions.items():
                 start = perf_counter()
                 function()
                 times[name].append(perf_counter() - start)
+    return {name: median(values) for name, values in times.items()}
+
+
+TURN, CALLS = 2e-3, 20  # seconds for which a quick function is called again in its turn, and how often at most
+LONG = 20e-3  # seconds from which on the first call of a turn is as good as the next
+
+
+def in_turns(groups: Sequence[dict], seconds: float, rounds: int, rest: float = 0.0) -> dict:
+    """Median seconds of each function, for libraries that keep threads of their own: a group is what shares a library.
+
+    Interleaving single calls would be unfair. Threads of OpenBLAS spin for up to 0.1 s after a product, and whoever
+    comes next lacks their cores: on two cores PyTorch's product of 1000 × 1000 took 14 ms in place of 6. So the groups
+    take turns of several calls, of which the first is not counted, and rest before them, `rest` seconds each. There
+    are `rounds` turns of every function; after the third it ends where the seconds are used up.
+    """
+    functions = {name: function for group in groups for name, function in group.items()}
+    times: dict[Any, list[float]] = {name: [] for name in functions}
+    for function in functions.values():
+        function()  # compiles, allocates
+
+    def turn(function: Callable, found: list[float]) -> None:
+        if not found or found[-1] < LONG:
+            function()
+        end = perf_counter() + TURN
+        for _ in range(CALLS):
+            start = perf_counter()
+            function()
+            found.append(perf_counter() - start)
+            if perf_counter() > end:
+                break
+
+    end = perf_counter() + seconds
+    with no_collections():
+        for done in range(rounds):
+            if done >= 3 and perf_counter() > end:
+                break
+            for group in groups:
+                if rest and group is not groups[0]:
+                    sleep(rest)
+                for name, function in group.items():
+                    turn(function, times[name])
+    return {name: median(values) for name, values in times.items()}
+
+
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """Without the garbage collector, which would stop whoever happens to allocate."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
-    return {name: median(values) for name, values in times.items()}
+
+
+class Others:
+    """What the other programs of the machine took of it since this was made."""
+
+    def __init__(self) -> None:
+        self.start, self.taken = perf_counter(), self.seconds()
+
+    def told(self) -> str:
+        now = self.seconds()
+        if now is None or self.taken is None:
+            return "whether the machine was busy is not known"
+        cores = (perf_counter() - self.start) * (os.cpu_count() or 1)
+        return f"other programs took {max(now - self.taken, 0) / cores:.0%} of the machine meanwhile"
+
+    @staticmethod
+    def seconds() -> float | None:
+        """Processor time of all programs but this one since the machine started; None where no /proc tells."""
+        with contextlib.suppress(OSError, ValueError), open("/proc/stat", encoding="utf8") as lines:
+            ticks = sum(map(int, lines.readline().split()[1:4]))  # user, nice, system, of all cores
+            return ticks / os.sysconf("SC_CLK_TCK") - process_time()
+        return None
 
 
 def machine() -> str:

@@ -15,9 +15,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import backends, functional, fused, ops
+from . import backends, functional, fused, linalg, ops
 from .backends import BackendUnavailableError, register
-from .backward import grad
+from .checkpoint import checkpoint
 from .composition import twins
 from .creation import (
     Generator,
@@ -39,12 +39,13 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .derivatives import hvp, jvp, vjp
+from .derivatives import grad, hessian, hvp, jacfwd, jacobian, jvp, value_and_grad, vjp
 from .inplace import InplaceError
 from .modes import enable_grad, is_grad_enabled, no_grad
 from .operation import op
 from .ops import methods as _methods  # noqa: F401 - puts the operators on Tensor
 from .tensor import Tensor
+from .vmap import vmap
 
 __version__ = "0.1.0"
 
@@ -52,7 +53,7 @@ for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
 # Rooms that are opened when they are first asked for.
-_LATER = {name: name for name in ("data", "nn", "optim", "serialization")}
+_LATER = {name: name for name in ("data", "draw", "nn", "optim", "serialization")}
 _LATER |= {"save": "serialization", "load": "serialization"}
 
 
@@ -72,8 +73,10 @@ __all__ = [
     "arange",
     "asarray",
     "backends",
+    "checkpoint",
     "data",
     "default_generator",
+    "draw",
     "enable_grad",
     "eye",
     "from_dlpack",
@@ -82,9 +85,13 @@ __all__ = [
     "functional",
     "fused",
     "grad",
+    "hessian",
     "hvp",
     "is_grad_enabled",
+    "jacfwd",
+    "jacobian",
     "jvp",
+    "linalg",
     "linspace",
     "load",
     "nn",
@@ -101,7 +108,9 @@ __all__ = [
     "seed",
     "tensor",
     "twins",
+    "value_and_grad",
     "vjp",
+    "vmap",
     "zeros",
     "zeros_like",
     *ops.__all__,

@@ -67,7 +67,7 @@ def walk(
                     gx = xp.copy(gx)  # it is, or looks into, an array that somebody else holds
                 pending[parent] = gx
             elif parent in sums:
-                xp.add(have, gx, out=have)
+                NAMESPACES[type(have)].add(have, gx, out=have)
             else:
                 pending[parent] = have + gx
                 if parent.shape and not create_graph:
@@ -148,6 +148,8 @@ def seed(y: Tensor, g: Any, create_graph: bool, name: str) -> Any:
         g = xp.ones_like(y.data) if y.data.ndim else xp.constant(1, y.data.dtype)
         return Tensor(g) if create_graph else g
     g = asarray(g)
+    if type(g.data) is not type(y.data) and (lift := getattr(NAMESPACES[type(y.data)], "lift", None)):
+        g = lift(g)
     if g.shape != y.shape or g.device != y.device:
         raise ValueError(
             f"{name}: the gradient must look like its output: expected {y.shape} on {y.device}, "

@@ -182,14 +182,30 @@ class Generator:
     def __init__(self, seed: Any = None) -> None:
         self.seed = np.random.SeedSequence(seed).entropy
         self.host = np.random.default_rng(self.seed)
-        self._streams: dict[int, Any] = {}
+        self._streams: dict[int, tuple[Any, Any]] = {}  # id of a backend → the backend, its stream
 
     def on(self, like: Any) -> Any:
         """The stream of the backend that the array `like` belongs to."""
-        xp = NAMESPACES[type(like)]
+        return self._stream(NAMESPACES[type(like)])
+
+    def _stream(self, xp: Any) -> Any:
         if id(xp) not in self._streams:
-            self._streams[id(xp)] = xp.generator(np.random.SeedSequence(self.seed).spawn(1)[0].generate_state(1)[0])
-        return self._streams[id(xp)]
+            seed = np.random.SeedSequence(self.seed).spawn(1)[0].generate_state(1)[0]
+            self._streams[id(xp)] = xp, xp.generator(seed)
+        return self._streams[id(xp)][1]
+
+    @property
+    def state(self) -> tuple:
+        """Where the stream is, on the host and on each device. Set it again, and the same draws follow."""
+        return self.host.bit_generator.state, [(xp, stream.state) for xp, stream in self._streams.values()]
+
+    @state.setter
+    def state(self, value: tuple) -> None:
+        self.host.bit_generator.state, streams = value
+        known = {id(xp) for xp, _ in streams}
+        self._streams = {key: kept for key, kept in self._streams.items() if key in known}  # others had not begun
+        for xp, state in streams:
+            self._stream(xp).state = state
 
 
 _default: ContextVar[Generator] = ContextVar("generator")

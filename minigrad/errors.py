@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .backends import NAMESPACES
 
 
@@ -24,7 +26,7 @@ def explained(op: Any, arrays: tuple, options: dict, error: Exception) -> Except
         return TypeError(
             f"{op.name}: the inputs live on different devices: {', '.join(sorted(places))}; use .to(device)"
         )
-    kind = next((k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k)), None)
+    kind = next((k for k in KINDS if isinstance(error, k)), None)
     if kind is None:
         return error
     if kind not in _errors:  # a class is a circle of references: one for each kind, not one for each error
@@ -34,6 +36,7 @@ def explained(op: Any, arrays: tuple, options: dict, error: Exception) -> Except
     return told(f"{text}\n  got {got}{asked}{hint(op.name, arrays, str(error))}")
 
 
+KINDS = (np.linalg.LinAlgError, IndexError, TypeError, ValueError, ZeroDivisionError)
 _errors: dict[type, type] = {}
 
 
@@ -46,6 +49,10 @@ def hint(name: str, arrays: tuple, error: str) -> str:
         return f"\n  the last axis of a ({k}) must equal the second last of b ({l})" + (
             f"; did you mean {turned}?" if turned else ""
         )
+    if error == "Singular matrix":
+        return "\n  it has no inverse; use linalg.pinv, or add a small multiple of the identity"
+    if "not positive definite" in error:
+        return "\n  all its eigenvalues must be positive: look at linalg.eigvalsh(a)"
     if len(shapes) == 2 and "broadcast" in error:
         for m, n in zip(reversed(shapes[0]), reversed(shapes[1]), strict=False):
             if m != n and 1 not in (m, n):

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 recording: ContextVar[bool] = ContextVar("recording", default=True)
+current_level: ContextVar[Any] = ContextVar("current_level", default=None)  # the namespace of batches inside vmap
 
 
 def is_grad_enabled() -> bool:

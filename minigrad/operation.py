@@ -184,7 +184,12 @@ def binary(op: Op) -> Any:
     both, first, second = op.keeper((True, True)), op.keeper((True, False)), op.keeper((False, True))
 
     def call(a: Any, b: Any) -> Tensor:
-        if isinstance(a, Tensor) and isinstance(b, Tensor) and a.data.dtype is b.data.dtype:
+        if (
+            isinstance(a, Tensor)
+            and isinstance(b, Tensor)
+            and a.data.dtype is b.data.dtype
+            and type(a.data) is type(b.data)
+        ):
             m, n = a.data, b.data
             node_a, node_b = a.node, b.node
         elif type(b) in NUMBERS and isinstance(a, Tensor) and a.data.dtype.kind == "f":
@@ -278,6 +283,15 @@ def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     return tuple(inputs), options
 
 
+def one_level(inputs: Any) -> Any:
+    """Inside vmap, the Tensors from outside of it as batches too: those of the deepest level lift the others."""
+    levels = [NAMESPACES[type(x.data)] for x in inputs if isinstance(x, Tensor)]
+    top = max(levels, key=lambda xp: getattr(xp, "depth", 0), default=None)
+    if not hasattr(top, "lift"):
+        return inputs
+    return [top.lift(x) if isinstance(x, Tensor) else x for x in inputs]
+
+
 def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
     """The arrays and nodes of the inputs. Scalars take the dtype of the arrays, integers and booleans that of the
     floats; other dtypes are left to the backend. Inputs without a formula (conditions, indices) keep theirs."""
@@ -318,7 +332,9 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
             kind = type(x)
         elif type(x) is not kind:
             if isinstance(inputs[i], Tensor):
-                where = ", ".join(t.device for t in tensors)
+                if (lifted := one_level(inputs)) is not inputs:
+                    return unified(op, lifted)
+                where = ", ".join(sorted({t.device for t in tensors}))
                 raise TypeError(f"{op.name}: the inputs live on different devices: {where}; move them with .to(device)")
             x = arrays[i] = NAMESPACES[kind].asarray(x)
         if joins[i]:
@@ -331,9 +347,10 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
         if i in weak:
             arrays[i] = xp.asarray(array(x, common if joins[i] else None))
         elif isinstance(x, (bool, int, float)):
-            own = array(x).dtype
-            dtype = common or (np.result_type(*dtypes, x) if dtypes else array(numbers or x).dtype)
-            arrays[i] = xp.constant(x, dtype if joins[i] else own)
+            dtype = common if joins[i] else array(x).dtype
+            if dtype is None:
+                dtype = np.result_type(*dtypes, x) if dtypes else array(numbers).dtype
+            arrays[i] = xp.constant(x, dtype)
         elif x is not None and common is not None and joins[i] and x.dtype.kind != "f":
             arrays[i] = xp.astype(x, common)
     nodes = tuple(

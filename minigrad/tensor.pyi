@@ -124,6 +124,10 @@ the gradient. `.remove()` of the result takes the hook off."""
         """True unless an operation made it."""
 
     @property
+    def at(self) -> Any:
+        """x.at[index].set(v), .add(v), .multiply(v): a changed copy of x."""
+
+    @property
     def T(self) -> Tensor:
         """The transpose: the axes in reverse order."""
 
@@ -285,6 +289,21 @@ the gradient. `.remove()` of the result takes the hook off."""
     def all(self, axis: Any=None, keepdims: Any=False) -> Tensor:
         """y = whether every x is true, without a derivative"""
 
+    def prod(self, axis: Any=None, keepdims: Any=False) -> Tensor:
+        """y = Π x, 1 for nothing        ∂x[i] = g Π x[j] over all j ≠ i, without a division: zeros are allowed"""
+
+    def cumsum(self, axis: Any=None) -> Tensor:
+        """y[k] = Σ x[i] over all i ≤ k        ∂x[i] = Σ g[k] over all k ≥ i, a running sum from the end"""
+
+    def cumprod(self, axis: Any=None) -> Tensor:
+        """y[k] = Π x[i] over all i ≤ k        ∂x[i] = Σ g[k] Π x[j] over all k ≥ i and all j ≤ k but i, undivided"""
+
+    def sort(self, axis: Any=-1) -> Tensor:
+        """y[i] = x[order[i]], ascending        ∂x = g put back: argsort(order) is the inverse of a permutation"""
+
+    def argsort(self, axis: Any=-1) -> Tensor:
+        """y = the indices that put x in ascending order, ties as they came; without a derivative"""
+
     def reshape(self, *lengths: Any, shape: Any=None) -> Tensor:
         """y = the elements of x, row by row, in another shape        ∂x = g in the shape of x"""
 
@@ -296,6 +315,23 @@ the gradient. `.remove()` of the result takes the hook off."""
 
     def squeeze(self, axis: Any=None) -> Tensor:
         """y = x without the given axes of length 1 (all of them if None)        ∂x = g with them"""
+
+    def ravel(self) -> Tensor:
+        """y = the elements of x, row by row, on one axis        A view where memory allows"""
+
+    def flatten(self) -> Tensor:
+        """y = the elements of x, row by row, on one axis, in memory of their own"""
+
+    def repeat(self, repeats: Any, axis: Any=None) -> Tensor:
+        """y = each element of x `repeats` times in a row along the axis        ∂x = the sum of g over the copies
+
+    axis None: of the flat x. `repeats` may be a list with a count for each element along the axis."""
+
+    def diagonal(self, offset: Any=0, axis1: Any=0, axis2: Any=1) -> Tensor:
+        """y[…, i] = x[i, i + offset, …], over the axes axis1 and axis2        (n, m, …) → (…, min(n, m − offset))"""
+
+    def trace(self, offset: Any=0, axis1: Any=0, axis2: Any=1) -> Tensor:
+        """y = Σᵢ x[i, i + offset, …], over the axes axis1 and axis2        (n, m, …) → (…)"""
 
     def clip(self, min: Any=None, max: Any=None) -> Tensor:
         """y = min(max(x, low), high)        ∂x = g where low ≤ x ≤ high, else 0
@@ -310,6 +346,9 @@ the gradient. `.remove()` of the result takes the hook off."""
 
     def to(self, device: Any) -> Tensor:
         """y = x on another device        ∂x = g on the device of x"""
+
+    def round(self, decimals: Any=0) -> Tensor:
+        """y = x to so many decimals, halves to the even neighbour        ∂x = 0"""
 
     def exp(self) -> Tensor:
         """y = eˣ        ∂x = g y"""

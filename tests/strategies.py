@@ -1,10 +1,13 @@
 """Draws calls of operations from the domains that stand in their declarations (plain data):
 
+inputs    the names of a composition's inputs, where arguments that are none have no default either
 shapes    "broadcast" (default: any number of axes, inputs that broadcast together), "same", or a signature such as
           "(...,n,k),(...,k,m)", where ... are axes that broadcast together
 cases     instead of drawn shapes: a list of {input: shape or literal value, option: value}
 x         the values of input x: an interval, a list of intervals (with gaps at kinks), "distinct" (no two alike,
-          over all such inputs), "nonzero", "bool", "int"; "*" stands for all inputs
+          over all such inputs), "nonzero", "bool", "int"; "*" stands for all inputs; or matrices over the last two
+          axes: "regular" (singular values apart from each other and from 0), "symmetric" (so are the eigenvalues,
+          from each other), "positive" (… and definite). Symmetric ones stay so when they are varied.
 option    a tuple of choices, or "axes" (None, an integer, a tuple), "axis" (None or an integer), "axis!" (an integer)
 empty     False: no axis of length 0
 spread    n: only reductions over at least n elements
@@ -15,6 +18,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +31,19 @@ from minigrad.composition import COMPOSITIONS
 from minigrad.operation import REGISTRY
 
 SMALL = 12  # elements: the full Jacobian is checked
+SYMMETRIC = ("symmetric", "positive")
+
+# Decompositions are determined up to signs: what does not depend on them is a = Σ of these parts of rank one.
+INVARIANT = {
+    "eigh": lambda w, v: (w, parts(v, v.swapaxes(-1, -2))),
+    "qr": lambda q, r: (parts(q, r),),
+    "svd": lambda u, s, vh: (s, parts(u, vh)),
+}
+
+
+def parts(a: Any, b: Any) -> Any:
+    """Column i of a times row i of b, for each i: (…, m, k) (…, k, n) → (…, k, m, n), of any library's arrays"""
+    return a.swapaxes(-1, -2)[..., :, None] * b[..., :, None, :]
 
 
 @dataclass
@@ -41,9 +58,36 @@ class Subject:
     differentiable: tuple[bool, ...]
     domain: dict
 
+    @cached_property
+    def style(self) -> str:
+        """How the inputs are handed over: one by one, as a list, or by name where options stand between them."""
+        parameters = inspect.signature(self.function).parameters
+        if self.variadic:
+            return "places" if parameters[self.inputs[0]].kind is inspect.Parameter.VAR_POSITIONAL else "list"
+        in_order = tuple(n for n in parameters if n in self.inputs) == self.inputs
+        return "names" if in_order and tuple(parameters)[: len(self.inputs)] != self.inputs else "places"
+
+    @cached_property
+    def ahead(self) -> list[str]:
+        """The options that stand before a starred input, and go by place: the formula of einsum."""
+        parameters = list(inspect.signature(self.function).parameters.values())
+        starred = [i for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL and (p.name,) == self.inputs]
+        return [p.name for i in starred for p in parameters[:i]]
+
     def call(self, inputs: list, options: dict) -> Any:
         """The result; several results are joined to one flat one, so that all are tested."""
-        y = self.function(list(inputs), **options) if self.variadic else self.function(*inputs, **options)
+        if not self.variadic:
+            kinds = [self.domain.get(n) for n in self.inputs]
+            inputs = [(x + x.swapaxes(-1, -2)) / 2 if k in SYMMETRIC else x for k, x in zip(kinds, inputs, strict=True)]
+        if self.style == "list":
+            y = self.function(list(inputs), **options)
+        elif self.style == "names":
+            y = self.function(**dict(zip(self.inputs, inputs, strict=True)), **options)
+        else:
+            ahead = [options[n] for n in self.ahead]
+            y = self.function(*ahead, *inputs, **{k: v for k, v in options.items() if k not in self.ahead})
+        if self.name in INVARIANT:
+            y = INVARIANT[self.name](*y)
         if isinstance(y, (tuple, list)):
             floats = [t for t in y if t.dtype.kind == "f"]
             return minigrad.concatenate([t.reshape(-1) for t in floats or y])
@@ -53,16 +97,20 @@ class Subject:
 def subject(name: str) -> Subject:
     if name in REGISTRY:
         op = REGISTRY[name]
-        function = getattr(minigrad.ops, name, None) or op.call
+        function = getattr(minigrad.ops, name, None) or getattr(minigrad.linalg, name, None) or op.call
         flags = tuple(formula is not None for formula in op.formulas)
         return Subject(name, function, tuple(op.inputs), tuple(op.defaults), op.variadic, flags, op.domain or {})
     call = COMPOSITIONS[name]
     domain = call.domain or {}
     parameters = inspect.signature(call).parameters
-    required = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
+    required = domain.get("inputs") or [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
     count = len(signature(domain["shapes"])) if "(" in domain.get("shapes", "") else len(required)
-    inputs = tuple(parameters)[:count]
-    return Subject(name, call, inputs, tuple(n for n in inputs if n not in required), False, (True,) * count, domain)
+    starred = tuple(n for n in required if parameters[n].kind is inspect.Parameter.VAR_POSITIONAL)
+    inputs = starred or tuple(parameters)[:count]
+    optional = tuple(n for n in inputs if n not in required)
+    first = domain["cases"][0][inputs[0]] if "cases" in domain else None
+    variadic = isinstance(first, tuple) and any(isinstance(shape, tuple) for shape in first)
+    return Subject(name, call, inputs, optional, variadic, (True,) * count, domain)
 
 
 @dataclass
@@ -117,6 +165,16 @@ def values(rng: np.random.Generator, spec: Any, shape: tuple[int, ...], pool: li
         n = math.prod(shape)
         taken, pool[:] = pool[:n], pool[n:]
         return np.asarray(taken, float).reshape(shape)
+    if spec in ("regular", *SYMMETRIC):
+        *stack, m, n = shape
+        k = min(m, n)
+        left, right = (np.linalg.qr(rng.normal(size=(*stack, k, k)))[0] for _ in range(2))
+        size = 1 + 0.6 * np.arange(k) + 0.2 * rng.random((*stack, 1, k))
+        if spec == "symmetric":
+            size -= 1.7  # some of them negative, and none near another
+        x = 0.3 * rng.uniform(-1, 1, shape)  # rows or columns beyond the square bring them no nearer
+        x[..., :k, :k] = (left * size) @ (right if spec == "regular" else left).swapaxes(-1, -2)
+        return x if spec == "regular" else (x + x.swapaxes(-1, -2)) / 2
     if spec == "nonzero":
         spec = [(-3.0, -0.1), (0.1, 3.0)]
     intervals = spec if isinstance(spec, list) else [spec]

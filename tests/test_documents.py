@@ -291,3 +291,53 @@ def test_the_first_step_of_adam():
     corrected = w - 0.01 * m / (ops.sqrt(v) + 1e-8)
     assert_close(corrected, [1.01, 2.01], digits=9)
     assert_close(step_from_1_2(lambda params: optim.Adam(params, lr=0.01, betas=(0.9, 0.999))), corrected)
+
+
+# ---- convolution
+
+
+def convolved(image, kernel):
+    """y[i, j] = Σₘₙ image[i + m, j + n] kernel[m, n]"""
+    return (ops.unfold(image, kernel.shape) * kernel).sum((-2, -1))
+
+
+def test_shapes_of_a_small_convolutional_network():
+    """Common: the first linear layer of a network with one 3 × 3 convolution and one 2 × 2 pooling takes 32·7·7.
+    Right: 28 → 26 (no padding) → 13, so 32·13·13 = 5408."""
+    image = mg.zeros(28, 28)
+    maps = convolved(image, mg.ones(3, 3))
+    assert maps.shape == (26, 26)
+    pooled = ops.unfold(maps, (2, 2), stride=2).max((-2, -1))
+    assert pooled.shape == (13, 13)
+    assert 32 * pooled.size == 5408
+
+
+def test_what_layers_call_convolution_is_correlation():
+    """Common: y[i, j] = Σ image[i − m, j − n] kernel[m, n], which turns the kernel round, as the formula of a layer.
+    Right: layers do not turn it; the two agree once the kernel is flipped along both axes."""
+    rng = np.random.default_rng(0)
+    image, kernel = tensor(rng.normal(size=(5, 6))), tensor(rng.normal(size=(3, 2)))
+    layer = convolved(image, kernel)
+    textbook = np.zeros(layer.shape)
+    for i, j in np.ndindex(*textbook.shape):
+        for m, n in np.ndindex(*kernel.shape):
+            textbook[i, j] += image.numpy()[i + 2 - m, j + 1 - n] * kernel.numpy()[m, n]
+    assert_close(convolved(image, ops.flip(kernel)), textbook)
+    assert np.abs(layer.numpy() - textbook).max() > 0.1
+
+
+# ---- judging a classifier
+
+
+def test_recall_is_not_the_false_positive_rate():
+    """Common: recall is the share of negatives that are predicted positive. Right: that is the false-positive rate;
+    recall = TP / (TP + FN), precision = TP / (TP + FP)."""
+    truth, answer = mg.tensor([1, 1, 1, 0, 0, 0, 0, 0]) == 1, mg.tensor([1, 1, 0, 1, 0, 0, 0, 0]) == 1
+
+    def count(condition):
+        return condition.astype("float64").sum()
+
+    hits = count(truth & answer)
+    assert (hits / count(truth)).item() == pytest.approx(2 / 3)  # recall
+    assert (hits / count(answer)).item() == pytest.approx(2 / 3)  # precision
+    assert (count(~truth & answer) / count(~truth)).item() == pytest.approx(1 / 5)  # false-positive rate

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import minigrad
 
-from .strategies import calls, subject
+from .strategies import INVARIANT, calls, subject
 from .test_registry import CONSTANT, PUBLIC, SETTINGS, TWINS, Run
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: there is nothing to compare with")
@@ -54,6 +54,31 @@ def first_extremum(function):
     return call
 
 
+def along_one(function):
+    """For what PyTorch does along one axis only: the given axes are joined to a last one."""
+
+    def call(x, axis=None, keepdims=False, **options):
+        axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        axes = sorted(a % x.ndim for a in axes)
+        kept = [1 if i in axes else n for i, n in enumerate(x.shape)]
+        rest = [i for i in range(x.ndim) if i not in axes]
+        shape = [x.shape[i] for i in rest]
+        y = function(x.permute((*rest, *axes)).reshape(*shape, int(np.prod([x.shape[i] for i in axes]))), **options)
+        several = y.shape[: y.ndim - len(rest)]
+        return y.reshape((*several, *(kept if keepdims else shape)))
+
+    return call
+
+
+def flat_without_axis(function):
+    """Over all elements in a row for axis None."""
+
+    def call(x, axis):
+        return function(x.reshape(-1), 0) if axis is None else function(x, axis)
+
+    return call
+
+
 def positions(shape, index):
     """Where x[index] finds its elements, counted through the flat x."""
     return torch.from_numpy(np.array(np.arange(int(np.prod(shape))).reshape(shape)[index]))
@@ -69,6 +94,68 @@ def getitem(x, index):
     return x[tuple(torch.tensor(i) if isinstance(i, (list, np.ndarray)) else i for i in parts)]
 
 
+def index_put(x, value, index):
+    places = positions(x.shape, index)
+    while value.ndim > places.ndim:
+        value = value[0]
+    return x.reshape(-1).index_put((places.reshape(-1),), value.expand(places.shape).reshape(-1)).reshape(x.shape)
+
+
+def repeat(x, repeats, axis):
+    return torch.repeat_interleave(x, torch.tensor(repeats), dim=axis)
+
+
+def parts(x, indices_or_sections, axis=0):
+    return torch.cat([part.reshape(-1) for part in torch.tensor_split(x, indices_or_sections, dim=axis)])
+
+
+def meshgrid(*xs, copy=True, sparse=False, indexing="xy"):
+    """PyTorch's are dense; a sparse one has the elements of its vector, one by one."""
+    xs = [x.reshape(-1) for x in xs]
+    grids = torch.meshgrid(*xs, indexing=indexing) if len(xs) > 1 else xs
+    return torch.cat([x if sparse else grid.reshape(-1) for x, grid in zip(xs, grids)])
+
+
+def flat(function):
+    """Several results, or one, as one flat one."""
+
+    def call(*xs):
+        ys = function(*xs)
+        return torch.cat([y.reshape(-1) for y in ys]) if isinstance(ys, (tuple, list)) else ys
+
+    return call
+
+
+def pad(x, pad_width, mode="constant", constant_values=0, end_values=0, stat_length=None):
+    """Axis after axis, from the front to the back. PyTorch's own modes reach no further than the array itself."""
+
+    def pairs(value):
+        return np.broadcast_to(np.asarray(value), (x.ndim, 2)).tolist()
+
+    options = zip(pairs(pad_width), pairs(constant_values), pairs(end_values), pairs(stat_length), strict=True)
+    for axis, (width, constants, ends, lengths) in enumerate(options):
+        if width == [0, 0]:
+            continue
+        n, (before, after) = x.shape[axis], width
+        x = x.movedim(axis, -1)
+        if mode == "constant":
+            x = F.pad(F.pad(x, (before, 0), value=constants[0]), (0, after), value=constants[1])
+        elif mode in ("edge", "reflect", "symmetric", "wrap"):
+            x = x[..., torch.from_numpy(np.pad(np.arange(n), width, mode))]
+        elif mode == "linear_ramp":
+            up = torch.arange(before, dtype=x.dtype) / max(before, 1)
+            down = torch.arange(after, dtype=x.dtype).flip(0) / max(after, 1)
+            left, right = x[..., :1] * up + ends[0] * (1 - up), x[..., -1:] * down + ends[1] * (1 - down)
+            x = torch.cat([left, x, right], -1)
+        else:
+            statistic = {"mean": torch.mean, "maximum": torch.amax, "minimum": torch.amin}[mode]
+            first, last = (min(n, length or n) for length in lengths)
+            left, right = statistic(x[..., :first], -1)[..., None], statistic(x[..., n - last :], -1)[..., None]
+            x = torch.cat([left.expand(*x.shape[:-1], before), x, right.expand(*x.shape[:-1], after)], -1)
+        x = x.movedim(-1, axis)
+    return x.clone()
+
+
 def index_add(x, shape, index):
     y = torch.zeros(int(np.prod(shape)), dtype=x.dtype)
     return y.index_add(0, positions(shape, index).reshape(-1), x.reshape(-1)).reshape(shape)
@@ -79,6 +166,43 @@ def expand_dims(x, axis):
     for a in sorted(a % (x.ndim + len(axes)) for a in axes):
         x = x.unsqueeze(a)
     return x
+
+
+def listed(axes, a, b):
+    """The axes of tensordot as PyTorch takes them: two lists."""
+    over_a, over_b = (x if isinstance(x, tuple) else (x,) for x in axes)
+    return [i % a.ndim for i in over_a], [i % b.ndim for i in over_b]
+
+
+def joined(function):
+    """Several results as one flat one."""
+    return lambda *xs: torch.cat([y.reshape(-1) for y in function(*xs)])
+
+
+def symmetric(function):
+    return lambda a: function((a + a.mT) / 2)
+
+
+def windows(x, kernel, stride, dilation):
+    """PyTorch's unfold, axis by axis: it has no dilation, but then every dilation-th element of a longer window."""
+    first = x.ndim - len(kernel)
+    for i, (k, s, d) in enumerate(zip(kernel, stride, dilation)):
+        x = x.unfold(first + i, d * (k - 1) + 1, s)[..., ::d]
+    return x
+
+
+def unfold(x, kernel, stride=1, dilation=1, padding=0):
+    kernel = kernel if isinstance(kernel, tuple) else (kernel,)
+    stride, dilation, padding = (v if isinstance(v, tuple) else (v,) * len(kernel) for v in (stride, dilation, padding))
+    sides = [p if isinstance(p, tuple) else (p, p) for p in reversed(padding)]
+    return windows(F.pad(x, [n for pair in sides for n in pair]), kernel, stride, dilation)
+
+
+def fold(w, shape, **options):
+    """The adjoint of unfold, which is linear: its derivative along w."""
+    x = torch.zeros(shape, dtype=w.dtype, requires_grad=True)
+    kernel = w.shape[len(shape) :]
+    return torch.autograd.grad(unfold(x, tuple(kernel), **options), x, w, create_graph=True)[0]
 
 
 ORACLE = {
@@ -112,6 +236,32 @@ ORACLE = {
     "minimum": torch.minimum,
     "clip": lambda *xs: torch.clip(*torch.broadcast_tensors(*xs)),  # its own broadcasting fails in backward
     "where": torch.where,
+    "tan": torch.tan,
+    "arcsin": torch.arcsin,
+    "arccos": torch.arccos,
+    "arctan": torch.arctan,
+    "arctan2": torch.arctan2,
+    "hypot": torch.hypot,
+    "sinc": torch.sinc,
+    "sinh": torch.sinh,
+    "cosh": torch.cosh,
+    "arcsinh": torch.arcsinh,
+    "arccosh": torch.arccosh,
+    "arctanh": torch.arctanh,
+    "log2": torch.log2,
+    "log10": torch.log10,
+    "exp2": torch.exp2,
+    "cbrt": lambda x: torch.sign(x) * torch.abs(x) ** (1 / 3),
+    "logaddexp": torch.logaddexp,
+    "floor": torch.floor,
+    "ceil": torch.ceil,
+    "trunc": torch.trunc,
+    "round": lambda x, decimals: torch.round(x, decimals=decimals),
+    "fmod": torch.fmod,
+    "mod": torch.remainder,
+    "fmax": torch.fmax,
+    "fmin": torch.fmin,
+    "nan_to_num": torch.nan_to_num,
     # comparisons and logic
     "equal": torch.eq,
     "not_equal": torch.ne,
@@ -142,6 +292,19 @@ ORACLE = {
     "all": reduction(torch.all),
     "argmax": first_extremum(torch.argmax),
     "argmin": first_extremum(torch.argmin),
+    "count_nonzero": reduction(lambda x, dim, keepdim=False: (x != 0).sum(dim, keepdim)),
+    # scans, order, norms
+    "prod": along_one(lambda x: torch.prod(x, -1)),
+    "cumsum": flat_without_axis(torch.cumsum),
+    "cumprod": flat_without_axis(torch.cumprod),
+    "sort": flat_without_axis(lambda x, axis: torch.sort(x, dim=axis, stable=True).values),
+    "argsort": flat_without_axis(lambda x, axis: torch.argsort(x, dim=axis, stable=True)),
+    "topk": lambda x, k, axis=-1: torch.topk(x, k, axis).values.reshape(-1),
+    "median": along_one(lambda x: torch.quantile(x, 0.5, -1)),
+    "quantile": along_one(lambda x, q: torch.quantile(x, torch.tensor(q, dtype=x.dtype), -1)),
+    "searchsorted": lambda a, v, side: torch.searchsorted(a, v, side=side),
+    "norm": lambda x, ord, axis, keepdims: torch.linalg.norm(x, ord, axis, keepdims),
+    "one_hot": lambda indices, classes, dtype="float32": F.one_hot(indices, classes).to(getattr(torch, dtype)),
     # shapes and indices
     "reshape": lambda x, shape: torch.reshape(x, shape if isinstance(shape, tuple) else (shape,)),
     "transpose": lambda x, axes: torch.permute(x, axes if axes is not None else tuple(reversed(range(x.ndim)))),
@@ -156,8 +319,60 @@ ORACLE = {
     "to": lambda x, device: x.to(device),
     "getitem": getitem,
     "index_add": index_add,
+    "index_put": index_put,
+    "masked_fill": lambda x, mask, value: torch.where(mask, value, x),
+    "flip": lambda x, axis: torch.flip(x, tuple(range(x.ndim)) if axis is None else np.atleast_1d(axis).tolist()),
+    "roll": lambda x, shift, axis: torch.roll(
+        x, shift if axis is None else np.broadcast_to(shift, np.shape(axis)).ravel().tolist(), axis
+    ),
+    "rot90": lambda x, k=1, axes=(0, 1): torch.rot90(x, k, axes),
+    "repeat": repeat,
+    "tile": lambda x, reps: torch.tile(x, (reps,) if isinstance(reps, int) else reps),
+    "moveaxis": lambda x, source, destination: torch.movedim(x, source, destination),
+    "ravel": torch.ravel,
+    "flatten": torch.flatten,
+    "atleast_1d": flat(torch.atleast_1d),
+    "atleast_2d": flat(torch.atleast_2d),
+    "atleast_3d": flat(torch.atleast_3d),
+    "broadcast_arrays": flat(lambda *xs: torch.broadcast_tensors(*xs)),
+    "meshgrid": meshgrid,
+    "split": parts,
+    "array_split": parts,
+    "hstack": lambda *xs: torch.hstack(xs),
+    "vstack": lambda *xs: torch.vstack(xs),
+    "column_stack": lambda *xs: torch.column_stack(xs),
+    "pad": pad,
+    "tril": lambda x, k: torch.tril(x, k),
+    "triu": lambda x, k: torch.triu(x, k),
+    "diagonal": lambda x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, axis1, axis2),
+    "trace": lambda x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, axis1, axis2).sum(-1),
+    "diag": lambda x, k=0: torch.diag(x, k),
     "take_along_axis": lambda x, indices, axis: torch.take_along_dim(x, indices % x.shape[axis], axis),
     "matmul": torch.matmul,
+    # products
+    "tensordot": lambda a, b, axes: torch.tensordot(a, b, axes if isinstance(axes, int) else listed(axes, a, b)),
+    "dot": lambda a, b: torch.tensordot(a, b, ([-1], [-1 if b.ndim == 1 else -2])) if a.ndim and b.ndim else a * b,
+    "inner": torch.inner,
+    "vdot": lambda a, b: torch.vdot(a.reshape(-1), b.reshape(-1)),
+    "outer": lambda a, b: torch.outer(a.reshape(-1), b.reshape(-1)),
+    "kron": torch.kron,
+    "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
+    # linear algebra
+    "solve": lambda a, b: torch.linalg.solve(a, b if b.ndim > 1 else b.expand(a.shape[:-1])),
+    "inv": torch.linalg.inv,
+    "det": torch.linalg.det,
+    "slogdet": joined(torch.linalg.slogdet),
+    "cholesky": symmetric(torch.linalg.cholesky),
+    "eigh": symmetric(joined(lambda a: INVARIANT["eigh"](*torch.linalg.eigh(a)))),
+    "eigvalsh": symmetric(torch.linalg.eigvalsh),
+    "qr": joined(lambda a: INVARIANT["qr"](*torch.linalg.qr(a))),
+    "svd": joined(lambda a: INVARIANT["svd"](*torch.linalg.svd(a, full_matrices=False))),
+    "matrix_power": lambda a, n: torch.linalg.matrix_power(a, n),
+    "pinv": torch.linalg.pinv,
+    # windows
+    "windows": windows,
+    "unfold": lambda x, **options: unfold(x, **options),
+    "fold": fold,
     # functions of networks
     "linear": F.linear,
     "softmax": lambda x, axis: F.softmax(x, axis),

@@ -20,12 +20,16 @@ from typing import Any
 NAMES = """
     abs add subtract multiply divide floor_divide remainder negative positive power square sqrt reciprocal sign
     exp log log1p expm1 sin cos tanh maximum minimum clip where
+    tan arcsin arccos arctan arctan2 hypot sinc sinh cosh arcsinh arccosh arctanh log2 log10 exp2 cbrt logaddexp
+    floor ceil trunc round fmod fmax fmin
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not logical_xor
     bitwise_and bitwise_or bitwise_xor invert
     isnan isinf isfinite
     sum mean max min var std argmax argmin any all
+    prod cumsum cumprod argsort searchsorted
     reshape transpose swapaxes expand_dims squeeze broadcast_to concatenate stack
-    take_along_axis put_along_axis matmul
+    roll repeat tile pad tril triu
+    take_along_axis put_along_axis matmul linalg
     zeros ones full arange linspace eye empty zeros_like ones_like full_like empty_like copy astype copyto from_dlpack
 """.split()
 
@@ -40,7 +44,7 @@ EXTRAS = {
     "windows": "windows(x, kernel, stride, dilation): a view of the sliding windows over the last axes",
     "fold": "fold(w, shape, stride, dilation): the windows added back, the adjoint of windows",
     "erf": "erf(x): the error function",
-    "generator": "generator(seed): random draws shaped by a `like` array",
+    "generator": "generator(seed): random draws shaped by a `like` array, from a stream whose `state` is read and set",
     "quiet": "quiet(): a context in which 1/0 and 0/0 give inf and nan without a warning",
     "synchronize": "synchronize(): waits until all work is done",
     "memory": "memory(): bytes of device memory in use, or None where nobody counts",
@@ -111,7 +115,7 @@ def namespace(x: Any) -> Any:
 def is_on(x: Any, device: str) -> bool:
     """Whether the array x is on that device already; "cuda" means any GPU, "cuda:1" that one."""
     xp = NAMESPACES[type(x)]
-    return backend(device) is xp and (":" not in str(device) or xp.device(x) == str(device))
+    return backend(device) is getattr(xp, "home", xp) and (":" not in str(device) or xp.device(x) == str(device))
 
 
 def move(x: Any, device: str) -> Any:

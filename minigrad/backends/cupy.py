@@ -96,6 +96,14 @@ def build(cupy: Any, cupyx: Any, name: str = "cuda") -> SimpleNamespace:
         def normal(self, like: Any) -> Any:
             return self._draw(self.draws.standard_normal, like)
 
+        @property
+        def state(self) -> Any:  # CuPy has no public name for it, only a pointer to the memory of this array
+            return self.draws.bit_generator._state.copy()
+
+        @state.setter
+        def state(self, value: Any) -> None:
+            self.draws.bit_generator._state[...] = value
+
         def _draw(self, draw: Any, like: Any) -> Any:
             wide = np.float32 if like.dtype == np.float16 else like.dtype
             return cupy.asarray(draw(like.shape, dtype=wide), dtype=like.dtype)

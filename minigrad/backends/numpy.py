@@ -126,6 +126,15 @@ class generator:
         """Standard normal."""
         return _draw(self.draws.standard_normal, like)
 
+    @property
+    def state(self) -> Any:
+        """Where the stream is."""
+        return self.draws.bit_generator.state
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        self.draws.bit_generator.state = value
+
 
 def _draw(draw: Any, like: Any) -> np.ndarray:
     wide = np.float32 if like.dtype == np.float16 else like.dtype  # NumPy draws no float16

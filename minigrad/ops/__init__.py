@@ -12,11 +12,44 @@ import sys
 from .. import creation as _creation
 from ..backends import NAMESPACES as _NAMESPACES
 from ..tensor import Tensor as _Tensor
-from . import elementwise, index, linalg, reduce, shape
+from . import (
+    assign,
+    elementwise,
+    index,
+    linalg,
+    norms,
+    order,
+    padding,
+    products,
+    rearrange,
+    reduce,
+    scan,
+    shape,
+    transcendental,
+    triangle,
+    window,
+)
 
 __all__: list[str] = []
 
-for _room in (elementwise, reduce, shape, linalg, index):
+for _room in (
+    elementwise,
+    transcendental,
+    reduce,
+    shape,
+    products,
+    linalg,
+    index,
+    window,
+    scan,
+    order,
+    norms,
+    rearrange,
+    padding,
+    triangle,
+    assign,
+):
+    _home = linalg if _room is linalg else sys.modules[__name__]  # NumPy has inv at linalg.inv alone
     for _name, _function in list(vars(_room).items()):
         _source = getattr(getattr(_function, "op", None), "forward", None) or getattr(_function, "definition", None)
         if getattr(_source, "__module__", None) != _room.__name__:
@@ -27,9 +60,9 @@ for _room in (elementwise, reduce, shape, linalg, index):
             _public.op = _function.op
             _public.__doc__ = _public.__doc__ or _function.op.doc
             _function = _public
-        globals()[_name] = _function
-        if _name not in __all__:
-            __all__ += [_name]
+        setattr(_home, _name, _function)
+        if _name not in _home.__all__:
+            _home.__all__ += [_name]
 
 for _name in ("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"):
     globals()[_name] = getattr(_creation, _name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends import NAMESPACES
 from ..creation import asarray
-from ..operation import op
+from ..operation import one_level, op
 from ..tensor import Tensor
 
 CASES: list[dict[str, Any]] = [
@@ -53,7 +53,7 @@ def open_ended(index: Any) -> tuple:
 
 
 def getitem(x: Any, index: Any) -> Tensor:
-    x = asarray(x)
+    x = beside(asarray(x), index)
     return getitem_(x, index=plain(x.data, index))
 
 
@@ -67,8 +67,15 @@ def index_add_(xp: Any, x: Any, *, shape: Any, index: Any) -> Any:
 
 
 def index_add(x: Any, shape: Any, index: Any) -> Tensor:
-    x = asarray(x)
+    x = beside(asarray(x), index)
     return index_add_(x, shape=tuple(shape), index=plain(x.data, index))
+
+
+def beside(x: Tensor, index: Any) -> Tensor:
+    """x; inside vmap, where an index may differ from sample to sample, as a batch like the index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    tensors = [part for part in parts if isinstance(part, Tensor)]
+    return one_level([x, *tensors])[0] if tensors else x
 
 
 def plain(x: Any, index: Any) -> Any:
@@ -119,3 +126,32 @@ def take_along_axis(xp: Any, x: Any, indices: Any, *, axis: int = -1) -> Any:
     if axis is None:
         raise ValueError("axis must be an integer; flatten x first")
     return xp.take_along_axis(x, indices, axis)
+
+
+@op(
+    domain={
+        "cases": [
+            {"indices": [2, 0, 2], "classes": 4},
+            {"indices": [[1, 0], [0, 0]], "classes": 2, "dtype": "float64"},
+            {"indices": 1, "classes": 3, "dtype": "int64"},
+            {"indices": np.zeros((0, 2), int), "classes": 2, "dtype": "bool"},
+        ]
+    }
+)
+def one_hot_(xp: Any, indices: Any, *, classes: int, dtype: Any) -> Any:
+    """y[…, c] = 1 where c is the index, else 0, without a derivative        (…) → (…, classes)
+
+    An index out of range is an error. On a device that question would have to wait: there its row is 0 throughout.
+    """
+    return xp.astype(xp.expand_dims(indices, -1) == xp.arange(classes), dtype)
+
+
+def one_hot(indices: Any, classes: int, dtype: Any = np.float32) -> Tensor:
+    indices = asarray(indices)
+    if indices.dtype.kind not in "iu" and indices.size:
+        raise TypeError(f"one_hot: the indices of classes are integers, not {indices.dtype}; use indices.astype(int)")
+    if isinstance(indices.data, np.ndarray):
+        wrong = indices.data[(indices.data < 0) | (indices.data >= classes)]
+        if wrong.size:
+            raise IndexError(f"one_hot: class {wrong[0]} is out of range for {classes} classes (0 … {classes - 1})")
+    return one_hot_(indices, classes=classes, dtype=np.dtype(dtype))

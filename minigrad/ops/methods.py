@@ -13,6 +13,7 @@ from .. import ops
 from ..inplace import InplaceError, write
 from ..modes import recording
 from ..tensor import Tensor
+from .assign import At
 from .index import plain
 
 OPERATORS = {
@@ -38,8 +39,9 @@ COMPARISONS = {
 }
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
 METHODS = """
-    sum mean max min var std argmax argmin any all reshape transpose swapaxes squeeze clip copy astype to
-    exp log log1p expm1 sqrt square sin cos tanh abs sigmoid relu softplus erf logsumexp
+    sum mean max min var std argmax argmin any all prod cumsum cumprod sort argsort
+    reshape transpose swapaxes squeeze ravel flatten repeat diagonal trace clip copy astype to
+    round exp log log1p expm1 sqrt square sin cos tanh abs sigmoid relu softplus erf logsumexp
 """.split()
 
 
@@ -110,6 +112,7 @@ for _name, _method in {
     "__iter__": iterate,
     "__contains__": contains,
     "assign_": assign_,
+    "at": property(lambda self: At(self), doc="x.at[index].set(v), .add(v), .multiply(v): a changed copy of x."),
     "T": property(ops.transpose, doc="The transpose: the axes in reverse order."),
 }.items():
     setattr(Tensor, _name, _method)

@@ -137,6 +137,12 @@ def argmin(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
+@op(domain={"x": "int", **AXES})
+def count_nonzero(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """y = how many elements are not 0, without a derivative"""
+    return xp.sum(x != 0, axis=axis, keepdims=keepdims)
+
+
 @op(domain={"x": "bool", "axis": "axes", "keepdims": (False, True)})
 def any_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """y = whether some x is true, without a derivative"""

@@ -56,7 +56,7 @@ def is_property(node: ast.stmt) -> bool:
 
 def properties() -> list[str]:
     """shape, dtype …, written as `name = property(lambda …)` in the source."""
-    kinds = {"shape": "tuple[int, ...]", "dtype": "Any", "device": "str", "is_leaf": "bool", "T": "Tensor"}
+    kinds = {"shape": "tuple[int, ...]", "dtype": "Any", "device": "str", "is_leaf": "bool", "T": "Tensor", "at": "Any"}
     found = {
         n: p
         for n, p in vars(Tensor).items()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -113,9 +114,30 @@ for name in RECORD:
         setattr(Generator, method, distribution(method))
 
 
+class State:
+    """The state of a stream, which on CuPy is an array of bytes: it is copied, and written over."""
+
+    def __init__(self, stream: np.random.Philox) -> None:
+        self.stream = stream
+
+    def copy(self) -> ndarray:
+        return fresh(np.frombuffer(pickle.dumps(self.stream.state), np.int8))
+
+    def __setitem__(self, index: Any, value: ndarray) -> None:
+        if index is not Ellipsis or type(value) is not ndarray:
+            raise TypeError("the state is written as a whole, from an array of the device")
+        self.stream.state = pickle.loads(either(value).tobytes())
+
+
+class BitGenerator(np.random.Philox):
+    @property
+    def _state(self) -> State:
+        return State(self)
+
+
 @implements("random.default_rng")
 def default_rng(seed: Any = None) -> Generator:
-    return seed if isinstance(seed, Generator) else Generator(np.random.Philox(seed))
+    return seed if isinstance(seed, Generator) else Generator(BitGenerator(seed))
 
 
 offer("random.Generator", Generator)

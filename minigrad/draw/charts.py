@@ -1,10 +1,8 @@
-"""Floor 5: pictures, by matplotlib, which is imported when the first is drawn.
-
-Nothing here touches pyplot: a figure belongs to its caller, and no window, style or backend is set for anybody else.
-"""
+"""Floor 5: figures, and charts of training and of answers, drawn into axes that the caller hands in."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,11 +25,41 @@ def save(figure: Any, path: str | os.PathLike, dpi: int = 110) -> None:
     figure.savefig(path, dpi=dpi)
 
 
+class Picture:
+    """A figure that a notebook shows, sharp at any size: `draw.Picture(figure)` as the last line of a cell."""
+
+    def __init__(self, figure: Any) -> None:
+        self.figure = figure
+
+    def save(self, path: str | os.PathLike, dpi: int = 150) -> None:
+        """Writes a file of the kind that the path ends in: .svg, .png, .pdf …"""
+        if os.fspath(path).lower().endswith(".svg"):
+            with open(path, "w", encoding="utf8", newline="\n") as file:
+                file.write(self._repr_svg_())
+        else:
+            save(self.figure, path, dpi)
+
+    def _repr_svg_(self) -> str:
+        """SVG with text as text, the same bytes each time; where Matplotlib's fonts are missing, others step in."""
+        import matplotlib
+
+        file = io.StringIO()
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "minigrad"}):
+            self.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        text = file.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+        return text.replace("'DejaVu Sans Mono'", "'DejaVu Sans Mono', Menlo, Consolas, monospace")
+
+    def __repr__(self) -> str:
+        width, height = self.figure.get_size_inches()
+        return f"<picture of {width:.3g} × {height:.3g} inches>"
+
+
 def curve(axes: Any, values: Sequence[float], title: str, steps: str, log: bool = False) -> None:
-    """Values over steps counted from 1; the last value is written at the end."""
+    """Values over steps counted from 1, as points while they are few; the last value is written at the end."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.plot(range(1, len(values) + 1), values, color=BLUE, marker="o", markersize=3)
+    marker = "o" if len(values) <= 60 else ""
+    axes.plot(range(1, len(values) + 1), values, color=BLUE, marker=marker, markersize=3)
     axes.annotate(f"{values[-1]:.4g}", (len(values), values[-1]), (6, 0), textcoords="offset points", va="center")
     axes.set_title(title)
     axes.set_xlabel(steps)

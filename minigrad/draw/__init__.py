@@ -1,0 +1,13 @@
+"""Floor 5: pictures, by matplotlib, which is imported when the first is drawn.
+
+    draw.graph(loss, names={"x": x, "net": net})      # the operations that led to a Tensor; shown by a notebook
+    draw.graph(loss).save("graph.svg")                # or .png
+    draw.curve(axes, losses, "Loss", "epoch")         # and other charts, into axes of a figure
+
+Nothing here touches pyplot: a figure belongs to its caller, and no window, style or backend is set for anybody else.
+"""
+
+from .charts import BLUE, GREY, RED, Picture, answers, confusion, curve, figure, save
+from .graphs import Drawing, graph
+
+__all__ = ["BLUE", "GREY", "RED", "Drawing", "Picture", "answers", "confusion", "curve", "figure", "graph", "save"]
