@@ -285,8 +285,8 @@ def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
 
 def one_level(inputs: Any) -> Any:
     """Inside vmap, the Tensors from outside of it as batches too: those of the deepest level lift the others."""
-    levels = [NAMESPACES[type(x.data)] for x in inputs if isinstance(x, Tensor)]
-    top = max(levels, key=lambda xp: getattr(xp, "depth", 0), default=None)
+    levels: list[Any] = [NAMESPACES[type(x.data)] for x in inputs if isinstance(x, Tensor)]
+    top = max(levels, key=lambda xp: getattr(xp, "depth", 0))
     if not hasattr(top, "lift"):
         return inputs
     return [top.lift(x) if isinstance(x, Tensor) else x for x in inputs]

@@ -279,7 +279,7 @@ def test_nothing_inside_stays_alive():
 
 
 def test_24_layers_in_a_third_of_the_memory():
-    """x + z σ(z) with z = W x, a checkpoint around every third layer: 1/3.7 of the memory in 1.1 times the time of the processor."""
+    """x + z σ(z) with z = W x, a checkpoint around every third layer: 1/3.7 of the memory in 1.1 times the time."""
     rng = np.random.default_rng(0)
     ws = [mg.tensor(rng.normal(size=(32, 32)).astype(np.float32) / 6, requires_grad=True) for _ in range(24)]
     x = mg.tensor(rng.normal(size=(2048, 32)).astype(np.float32))

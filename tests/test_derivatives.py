@@ -124,9 +124,7 @@ def test_hessian_of_a_network_against_torch():
     for row, expected_row in zip(mg.hessian(loss, *weights), expected, strict=True):
         for h, e in zip(row, expected_row, strict=True):
             close(h, e.numpy(), rtol=1e-8, atol=1e-8)
-    jacobian = torch.autograd.functional.jacobian(
-        lambda w: torch.tanh(torch.tensor(x) @ w.T), torch.tensor(weights[0])
-    )
+    jacobian = torch.autograd.functional.jacobian(lambda w: torch.tanh(torch.tensor(x) @ w.T), torch.tensor(weights[0]))
     for found in (mg.jacobian, mg.jacfwd):
         close(found(lambda w: mg.tanh(F.linear(x, w)), weights[0]), jacobian.numpy())
 
@@ -163,7 +161,7 @@ def test_a_product_with_the_hessian_costs_few_gradients():
 
 def test_grad_of_a_function():
     x, w = map(mg.tensor, draws((2, 3), (3, 2)))
-    f = lambda x, w, scale=1.0: network(x, w).sum() * scale  # noqa: E731
+    f = lambda x, w, scale=1.0: network(x, w).sum() * scale
     gx, gw = mg.vjp(f, x, w)[1]()
     close(mg.grad(f)(x, w), gx)
     close(mg.grad(f, 1)(x, w), gw)
@@ -216,7 +214,7 @@ def test_gradients_are_differentiable_with_respect_to_what_is_outside():
     (g * g).sum().backward()
     c, s = np.cos(host(x) * host(w)), np.sin(host(x) * host(w))
     close(g, host(w) * c)
-    close(x.grad, 2 * host(w) * c * -host(w) ** 2 * s)
+    close(x.grad, 2 * host(w) * c * -(host(w) ** 2) * s)
     close(w.grad, 2 * host(w) * c * (c - host(w) * host(x) * s))
     value, _ = mg.value_and_grad(lambda x: (x * w).sum())(x)
     assert value.node is not None

@@ -29,8 +29,8 @@ def tensors(*shapes, device="cpu", requires_grad=False, **options):
 
 def close(found, expected, rtol=1e-12, atol=1e-12):
     """A result of vmap, and the list of what the samples give by themselves."""
-    expected = [host(y) for y in expected] if isinstance(expected, (list, tuple)) else expected
-    np.testing.assert_allclose(host(found), np.stack(expected), rtol=rtol, atol=atol)
+    expected = expected if isinstance(expected, np.ndarray) else np.stack([host(y) for y in expected])
+    np.testing.assert_allclose(host(found), expected, rtol=rtol, atol=atol)
 
 
 # -------------------------------------------------------------------------------- everything public equals the loop
@@ -77,9 +77,7 @@ def test_every_operation_equals_the_loop(name, data, device):
 
         return mg.vjp(scalar, *(xs[k] for k in smooth))[1]()
 
-    args = [
-        call.inputs[i] if axes[i] is None else np.stack([sample(i, k) for k in range(3)], axes[i]) for i in places
-    ]
+    args = [call.inputs[i] if axes[i] is None else np.stack([sample(i, k) for k in range(3)], axes[i]) for i in places]
     args = [mg.tensor(x, device=device) for x in args]
     samples = [[mg.tensor(sample(i, k), device=device) for i in places] for k in range(3)]
     with warnings.catch_warnings(record=True) as told:
@@ -98,12 +96,13 @@ def test_every_operation_equals_the_loop(name, data, device):
 def test_what_has_no_rule_is_told_once():
     a, v = tensors((5,), (3, 4))
     a = mg.sort(a)
-    with pytest.warns(UserWarning, match="vmap: no rule for searchsorted, which is computed sample by sample") as told:
-        for _ in range(2):
-            found = mg.vmap(mg.searchsorted, in_axes=(None, 0))(a, v)
+    of_batch = mg.vmap(mg.searchsorted, in_axes=(None, 0))
+    with pytest.warns(UserWarning, match="vmap: no rule for searchsorted, which is computed sample by sample"):
+        found = of_batch(a, v)
     close(found, [mg.searchsorted(a, row) for row in v])
-    assert len(told) == 1
-    assert told[0].filename == __file__ or "minigrad" in told[0].filename
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        of_batch(a, v)
 
 
 # ---------------------------------------------------------------------------------------------- gradients of samples
@@ -190,7 +189,7 @@ def test_gradients_with_respect_to_what_is_outside_are_of_each_sample():
 
 def test_axes():
     x, w = tensors((3, 4, 2), (4, 5))
-    f = lambda x, w: x @ mg.outer(w, w)[:2]  # noqa: E731
+    f = lambda x, w: x @ mg.outer(w, w)[:2]
     expected = [host(f(x[:, i], w[i])) for i in range(4)]  # each (3, 4)
     for in_axes, out_axes in (((1, 0), 0), ((-2, 0), 1), ((1, -2), -1), ([1, 0], -3)):
         y = mg.vmap(f, in_axes, out_axes)(x, w)
@@ -226,8 +225,7 @@ def test_batches_of_nothing_and_of_one(n):
     assert y.shape == (n, 2)
     g = mg.vmap(mg.grad(lambda w, x: mg.tanh(F.linear(x, w)).sum()), in_axes=(None, 0))(w, x)
     assert g.shape == (n, 2, 3)
-    for i in range(n):
-        close(g[i], host(mg.grad(lambda w: mg.tanh(F.linear(x[i], w)).sum())(w)))
+    close(g, [mg.grad(lambda w, row: mg.tanh(F.linear(row, w)).sum())(w, row) for row in x] if n else g.numpy())
 
 
 def test_vmap_inside_vmap(device):
@@ -284,9 +282,9 @@ INDICES = [
 @pytest.mark.parametrize("index", INDICES, ids=str)
 def test_one_index_for_all_samples(index, device):
     (x,) = tensors((4, 3, 2, 2), device=device)
-    f = lambda x: x[index]  # noqa: E731
+    f = lambda x: x[index]
     close(mg.vmap(f)(x), [f(row) for row in x])
-    g = lambda x: mg.grad(lambda x: mg.sin(f(x)).sum())(x)  # noqa: E731
+    g = lambda x: mg.grad(lambda x: mg.sin(f(x)).sum())(x)
     close(mg.vmap(g)(x), [g(row) for row in x])
 
 
@@ -306,8 +304,8 @@ def test_one_index_for_all_samples(index, device):
 def test_an_index_for_each_sample(index, shared, device):
     (x,) = tensors((4, 3, 2, 2), device=device)
     i = mg.tensor(np.random.default_rng(0).integers(0, 3, (4, 2, 3)), device=device)
-    f = lambda x, i: x[index(i)]  # noqa: E731
-    g = lambda x, i: mg.grad(lambda x: mg.sin(f(x, i)).sum())(x)  # noqa: E731
+    f = lambda x, i: x[index(i)]
+    g = lambda x, i: mg.grad(lambda x: mg.sin(f(x, i)).sum())(x)
     for function in (f, g):
         if shared:
             close(mg.vmap(lambda i, f=function: f(x[0], i))(i), [function(x[0], k) for k in i])
@@ -334,7 +332,7 @@ def test_writing():
     close(mg.vmap(f)(x), [f(row) for row in x])
 
 
-# --------------------------------------------------------------------------------------- what goes in and what comes out
+# -------------------------------------------------------------------------------------- what goes in and what comes out
 
 
 def test_results_are_differentiable(device):
@@ -435,7 +433,7 @@ def test_values_cannot_be_looked_at():
 def test_refused_calls():
     x, y = tensors((4, 3), (3, 4))
     add = mg.vmap(mg.add)
-    with pytest.raises(ValueError, match="how many samples. 4 in argument 0, 3 in argument 1"):
+    with pytest.raises(ValueError, match=r"how many samples\? 4 in argument 0, 3 in argument 1"):
         add(x, y)
     with pytest.raises(ValueError, match=r"in_axes \(0, 0, 0\) is for 3 tensors, but there are 2"):
         mg.vmap(mg.add, (0, 0, 0))(x, y)

@@ -189,7 +189,6 @@ class Level:
         v = self.below.transpose(v, (0, *axes, *(i for i in range(1, v.ndim) if i not in axes)))
         rank = max(1 if is_mask(a) else getattr(a, "ndim", 0) for a in arrays)
         batches = [a.values for a in arrays if type(a) is self.kind]
-        n = common([v, *batches])
         if common(batches) == 1:  # the index is one for all
             y = v[(slice(None), *(a.values[0] if type(a) is self.kind else a for a in arrays))]
         elif any(map(is_mask, arrays)):
@@ -237,7 +236,9 @@ def split(parts: tuple, ndim: int) -> tuple[list, list[int], list, int]:
     rest = ndim - sum(taken)
     if not any(p is Ellipsis for p in parts):
         parts, taken = (*parts, Ellipsis), [*taken, 0]
-    slices, axes, arrays, at = [], [], [], []
+    slices: list[Any] = []
+    axes: list[int] = []
+    arrays, at = [], []
     for i, (part, n) in enumerate(zip(parts, taken, strict=True)):
         if part is Ellipsis:
             slices += [slice(None)] * rest
@@ -472,10 +473,11 @@ def matmul(level: Level, f: Callable, a: Any, b: Any, **options: Any) -> Any:
     return level.kind(f(*level.aligned((a, b)), **options))
 
 
+STACKED = {"cholesky", "det", "eigh", "eigvalsh", "inv", "pinv", "qr", "slogdet", "solve", "svd"}
+
+
 class Linalg:
     """numpy.linalg, whose functions take stacks of matrices: the batch is one more axis of the stack."""
-
-    STACKED = {"cholesky", "det", "eigh", "eigvalsh", "inv", "pinv", "qr", "slogdet", "solve", "svd"}
 
     def __init__(self, level: Level) -> None:
         self.level = level
@@ -484,14 +486,16 @@ class Linalg:
         if name.startswith("_"):
             raise AttributeError(name)
         f = getattr(self.level.below.linalg, name)
-        return bound(stacked if name in self.STACKED else one_by_one(f"linalg.{name}"), self.level, f)
+        return bound(stacked if name in STACKED else one_by_one(f"linalg.{name}"), self.level, f)
 
 
 def stacked(level: Level, f: Callable, *xs: Any, **options: Any) -> Any:
     """CuPy's solve wants the stacks of equal shape."""
     values = level.aligned(xs)
     stack = np.broadcast_shapes(*(x.shape[:-2] for x in values if hasattr(x, "ndim")))
-    y = f(*(level.below.broadcast_to(x, (*stack, *x.shape[-2:])) if hasattr(x, "ndim") else x for x in values), **options)
+    y = f(
+        *(level.below.broadcast_to(x, (*stack, *x.shape[-2:])) if hasattr(x, "ndim") else x for x in values), **options
+    )
     if not isinstance(y, tuple):
         return level.kind(y)
     parts = [level.kind(part) for part in y]
