@@ -208,12 +208,12 @@ def test_nothing_is_recorded_where_nothing_is_asked():
 
 
 def test_modes_of_the_first_run_hold_for_the_second():
-    (x,) = leaves((3,))
+    x, w = leaves((3,), (3,))
     seen = []
 
     def function(x):
         seen.append(using_twins.get())
-        return x * 2
+        return x * w  # for the gradients of both, it runs a second time, and no third
 
     with mg.twins(False):
         y = mg.checkpoint(function, x)
