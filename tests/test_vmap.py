@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import functional as F
-from minigrad.backends import batched
+from minigrad.backends import batch_rules
 
 from .strategies import calls, subject
 from .test_registry import CONSTANT, DIFFERENTIABLE, SETTINGS, host, pytestmark  # noqa: F401 - its marks hold here too
@@ -40,7 +40,7 @@ WITHOUT_RULE = {"searchsorted"}  # computed sample by sample, with a warning
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    batched.warned.clear()
+    batch_rules.warned.clear()
 
 
 @pytest.mark.parametrize("name", [*DIFFERENTIABLE, *CONSTANT])
