@@ -341,3 +341,24 @@ def test_recall_is_not_the_false_positive_rate():
     assert (hits / count(truth)).item() == pytest.approx(2 / 3)  # recall
     assert (hits / count(answer)).item() == pytest.approx(2 / 3)  # precision
     assert (count(~truth & answer) / count(~truth)).item() == pytest.approx(1 / 5)  # false-positive rate
+
+
+# ---- generating text
+
+
+def test_greedy_choice_gives_one_sequence():
+    """Common: a call that always takes the likeliest next token is asked for five sequences. Right: it gives one, five
+    times over; different ones need sampling."""
+    logits = mg.tensor(np.random.default_rng(0).normal(size=(6, 6)))  # of the next token, for each token
+    rng = np.random.default_rng(1)
+
+    def sequence(choose):
+        tokens = [0]
+        for _ in range(20):
+            tokens.append(choose(mg.softmax(logits[tokens[-1]], axis=0)))
+        return tuple(tokens)
+
+    greedy = {sequence(lambda p: p.argmax().item()) for _ in range(5)}
+    sampled = {sequence(lambda p: int(rng.choice(6, p=p.numpy()))) for _ in range(5)}
+    assert len(greedy) == 1
+    assert len(sampled) == 5
