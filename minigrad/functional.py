@@ -33,6 +33,7 @@ from .ops import (
 )
 from .ops import max as max_
 from .ops import sum as sum_
+from .ops.index import check_classes
 from .tensor import Tensor
 
 __all__ = [
@@ -185,18 +186,10 @@ def in_range(classes: Tensor, count: int) -> tuple[Tensor | None, Tensor]:
     """Refuses a label outside 0 … count − 1 where the labels are on the host. On a device that question would wait for
     the device, and an index out of range wraps silently: there the loss of such a label becomes nan."""
     if isinstance(classes.data, np.ndarray):
-        check_classes(classes.data, count)
+        check_classes("cross_entropy", classes.data, count)
         return None, classes
     inside = (classes >= 0) & (classes < count)
     return inside, where(inside, classes, 0)
-
-
-def check_classes(classes: np.ndarray, count: int) -> None:
-    wrong = classes.astype(np.uint64, copy=False) >= count  # a negative label is a huge one
-    if np.count_nonzero(wrong):  # half the time of any()
-        raise IndexError(
-            f"cross_entropy: class {classes[wrong].flat[0]} is out of range for {count} classes (0 … {count - 1})"
-        )
 
 
 @composition(domain={"shapes": "same", "prediction": (0.05, 0.95), "target": (0.0, 1.0), "reduction": REDUCTIONS})

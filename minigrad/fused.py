@@ -11,6 +11,7 @@ import numpy as np
 
 from . import functional
 from .composition import fused
+from .ops.index import check_classes
 from .tensor import Tensor
 
 
@@ -78,7 +79,7 @@ def cross_entropy(xp: Any, logits: Any, target: Any, *, reduction: str = "mean")
     inside = None
     if isinstance(target, np.ndarray):
         if xp.min(target) < 0 or xp.max(target) >= classes:
-            functional.check_classes(target, classes)
+            check_classes("cross_entropy", target, classes)
     else:
         inside = (target >= 0) & (target < classes)
         target = xp.where(inside, target, 0)

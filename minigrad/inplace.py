@@ -63,8 +63,7 @@ def saved_arrays(node: Any, create_graph: bool, needed: Any = None) -> Iterator[
     op = node.op
     if op is None:
         return
-    needs = op.needs * len(node.parents) if op.variadic else op.needs
-    for parent, names, args in zip(node.parents, needs, node.saved):
+    for parent, names, args in zip(node.parents, op.asks, node.saved):
         if needed is not None and parent not in needed:
             continue
         for name, value in zip(names, args or (), strict=False):

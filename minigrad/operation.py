@@ -48,7 +48,9 @@ class Op:
         if formulas:
             raise TypeError(f"{self.name}: a formula for {', '.join(formulas)}, but the inputs are {self.inputs}")
         self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
-        self.pulls = repeat(*self.formulas) if self.variadic else self.formulas  # one for each parent
+        # One for each parent, however many arrays a variadic operation was given:
+        self.pulls = repeat(*self.formulas) if self.variadic else self.formulas
+        self.asks = repeat(*self.needs) if self.variadic else self.needs
         self.differentiable = any(self.formulas)
         for name in {name for need in self.needs for name in need}:
             self._source(name, 0)  # refuses a name that means nothing
@@ -101,10 +103,9 @@ class Op:
 
     def wrapped(self, node: Any) -> tuple:
         """What `keeper` saved, as Tensors of the graph: on these the formulas are differentiable."""
-        needs = self.needs * len(node.parents) if self.variadic else self.needs
         return tuple(
             args and tuple(self._wrap(node, name, value) for name, value in zip(names, args, strict=True))
-            for names, args in zip(needs, node.saved, strict=False)
+            for names, args in zip(self.asks, node.saved, strict=False)
         )
 
     def _wrap(self, node: Any, name: str, value: Any) -> Any:

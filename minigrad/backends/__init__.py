@@ -132,5 +132,4 @@ def _load(module: str) -> Callable[[], Any]:
 
 register("numpy", _load("numpy"))
 register("cupy", _load("cupy"))
-ALIASES.update(cpu="numpy", cuda="cupy", gpu="cupy")
 backend("numpy")

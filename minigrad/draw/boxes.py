@@ -146,8 +146,7 @@ def kept(node: Any) -> list[tuple[Any, Any]]:
     if op.definition is not None:  # a twin keeps all inputs
         return [(source, x) for source, x in zip(sources, node.saved[-1][0], strict=True) if x is not None]
     found = []
-    needs = op.needs * len(sources) if op.variadic else op.needs
-    for names, args in zip(needs, node.saved, strict=True):
+    for names, args in zip(op.asks, node.saved):  # asks has no end where the operation is variadic
         for name, value in zip(names, args or (), strict=False):
             if name == "y":
                 found.append((node, value))
