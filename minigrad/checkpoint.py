@@ -149,7 +149,7 @@ class Checkpoint:
     name = "checkpoint"
     inputs = ("xs",)
     variadic = True
-    needs = (("run", "x", "i"),)
+    asks = repeat(("run", "x", "i"))
     through = definition = None
 
     def wrapped(self, node: Any) -> tuple:
