@@ -7,7 +7,7 @@ first backward on arrays, which computes the same with fewer passes over memory.
     @composition(domain={"shapes": "(n,i),(o,i),(o)"})
     def linear(x, weight, bias=None): ...                     # the definition: read this one
 
-    @fused(functional.linear, x=…, weight=…, bias=…)          # the twin, in fused.py
+    @fused(functional.linear, x=…, weight=…, bias=…)          # the twin, in fused/
     def linear(xp, x, weight, bias): ...
 
 Derivatives of derivatives never come from a twin: the walk goes through the definition instead. `with twins(False):`

@@ -1,4 +1,4 @@
-"""Floor 4: losses as modules, to name one and pass it around. The mathematics is in functional.py."""
+"""Floor 4: losses as modules, to name one and pass it around. The mathematics is in `functional/loss.py`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Floor 3: fast twins. Each computes what the composition that it names defines, with fewer passes over memory.
-
-Read the definitions in functional.py; a test holds every twin to its definition in value, first and second derivative.
-"""
+"""Floor 3: the twins of losses."""
 
 from __future__ import annotations
 
@@ -9,54 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from . import functional
-from .composition import fused
-from .ops.index import check_classes
-from .tensor import Tensor
-
-
-def rows(xp: Any, x: Any) -> Any:
-    """x as a matrix: (…, n) → (rows, n)."""
-    return x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
-
-
-def one_product(x: Any, weight: Any, bias: Any = None) -> tuple | None:
-    """linear: Tensors of one dtype whose shapes fit, and something to multiply."""
-    if not (isinstance(x, Tensor) and isinstance(weight, Tensor)):
-        return None
-    m, w = x.data, weight.data
-    if m.ndim < 2 or w.ndim != 2 or m.shape[-1] != w.shape[1] or m.dtype != w.dtype or type(m) is not type(w):
-        return None
-    if not (m.size and w.size):
-        return None
-    if bias is None:
-        return (m, w, None), (x.node, weight.node, None), {}
-    if not isinstance(bias, Tensor):
-        return None
-    b = bias.data
-    if b.shape != w.shape[:1] or b.dtype != w.dtype or type(b) is not type(w):
-        return None
-    return (m, w, b), (x.node, weight.node, bias.node), {}
-
-
-@fused(
-    functional.linear,
-    x=lambda xp, g, weight: xp.matmul(g, weight),
-    weight=lambda xp, g, x: xp.matmul(xp.transpose(rows(xp, g)), rows(xp, x)),
-    bias=lambda xp, g: xp.sum(rows(xp, g), axis=0),
-    takes=one_product,
-)
-def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-    """One product, the sum in place, and no transposed gradient to turn back."""
-    y = xp.matmul(x, xp.transpose(weight))
-    if bias is not None:
-        xp.add(y, bias, out=y)
-    return y
+from .. import functional
+from ..composition import fused
+from ..functional.loss import REDUCTIONS
+from ..ops.index import check_classes
+from ..tensor import Tensor
 
 
 def classes_of_rows(logits: Any, target: Any, reduction: str = "mean") -> tuple | None:
     """cross_entropy: a matrix of logits and one class for each row."""
-    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)) or reduction not in functional.REDUCTIONS:
+    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)) or reduction not in REDUCTIONS:
         return None
     z, t = logits.data, target.data
     if z.ndim != 2 or t.shape != z.shape[:1] or not z.size or z.dtype.kind != "f" or t.dtype.kind not in "iu":

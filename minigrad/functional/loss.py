@@ -1,7 +1,4 @@
-"""Floor 3: the functions of neural networks, as compositions of operations, each with its mathematics.
-
-Batches come first: x has shape (N, …). Losses are means over the batch unless `reduction` says otherwise.
-"""
+"""Floor 3: losses, what training makes small. They are means over the batch unless `reduction` says otherwise."""
 
 from __future__ import annotations
 
@@ -9,81 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from .backends import NAMESPACES
-from .composition import composition
-from .creation import asarray
-from .errors import ShapeError
-from .ops import (
-    erf,
-    exp,
-    expand_dims,
-    log,
-    matmul,
-    mean,
-    ones_like,
-    relu,
-    sigmoid,
-    softplus,
-    square,
-    squeeze,
-    swapaxes,
-    take_along_axis,
-    tanh,
-    where,
-)
-from .ops import max as max_
-from .ops import sum as sum_
-from .ops.index import check_classes
-from .tensor import Tensor
+from ..backends import NAMESPACES
+from ..composition import composition
+from ..creation import asarray
+from ..errors import ShapeError
+from ..ops import expand_dims, log, mean, ones_like, softplus, square, squeeze, take_along_axis, where
+from ..ops import sum as sum_
+from ..ops.index import check_classes
+from ..tensor import Tensor
+from .activation import log_softmax
 
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "erf",
-    "linear",
-    "log_softmax",
-    "mse_loss",
-    "relu",
-    "sigmoid",
-    "softmax",
-    "softplus",
-    "tanh",
-]
-
-
-@composition(domain={"shapes": "(...,i),(o,i),(o)"})
-def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
-    """y = x Wᵀ + b        (…, in) (out, in) (out,) → (…, out)"""
-    x, weight = asarray(x), asarray(weight)
-    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
-        turned = weight.ndim == 2 and x.ndim and x.shape[-1] == weight.shape[0]
-        raise ShapeError(
-            f"linear: x of shape {x.shape} and weight of shape {weight.shape} do not fit: "
-            "the last axis of x must equal the last axis of weight (out, in)"
-            + ("; did you mean weight.T?" if turned else "")
-        )
-    y = matmul(x, swapaxes(weight, -1, -2))
-    return y if bias is None else y + bias
-
-
-@composition(domain={"axis": "axis!", "empty": False})
-def softmax(x: Any, axis: int = -1) -> Tensor:
-    """yᵢ = e^xᵢ / Σⱼ e^xⱼ, a distribution along the axis        A row of −∞ alone gives nan."""
-    x = asarray(x)
-    shifted = exp(x - max_(x, axis=axis, keepdims=True).detach())  # a common shift cancels, and nothing overflows
-    return shifted / sum_(shifted, axis=axis, keepdims=True)
-
-
-@composition(domain={"axis": "axis!", "empty": False})
-def log_softmax(x: Any, axis: int = -1) -> Tensor:
-    """yᵢ = xᵢ − ln Σⱼ e^xⱼ, the logarithm of softmax without its underflow"""
-    x = asarray(x)
-    shifted = x - max_(x, axis=axis, keepdims=True).detach()
-    return shifted - log(sum_(exp(shifted), axis=axis, keepdims=True))
-
-
-# ---- losses
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
 
 
 def reduced(values: Tensor, reduction: str, name: str) -> Tensor:

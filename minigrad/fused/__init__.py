@@ -1,0 +1,18 @@
+"""Floor 3: fast twins. Each computes what the composition that it names defines, with fewer passes over memory.
+
+Read the definitions in `functional/`; a test holds every twin to its definition in value, first and second derivative.
+"""
+
+from . import activation, affine, attention, convolution, embedding, loss, normalization, pooling, recurrent
+
+__all__ = [
+    "activation",
+    "affine",
+    "attention",
+    "convolution",
+    "embedding",
+    "loss",
+    "normalization",
+    "pooling",
+    "recurrent",
+]
