@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from importlib.resources import files
 
 import numpy as np
@@ -17,3 +18,11 @@ def digits() -> tuple[Tensor, Tensor]:
     with (files(__package__) / "digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         images, labels = arrays["x"], arrays["y"]
     return Tensor(images.astype(np.float32) / 16), Tensor(labels.astype(np.int64))
+
+
+def sonnets() -> str:
+    """Shakespeare's 154 sonnets: a line for each verse, an empty line between sonnets; 94,109 characters.
+
+    Where they come from stands in sonnets.txt beside them.
+    """
+    return gzip.decompress((files(__package__) / "sonnets.txt.gz").read_bytes()).decode("utf8")

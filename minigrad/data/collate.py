@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,7 @@ def collate(samples: list[Any]) -> Any:
     if isinstance(first, Mapping):
         return {key: collate([sample[key] for sample in samples]) for key in first}
     if isinstance(first, (tuple, list)):
-        fields = [collate(list(field)) for field in zip(*samples, strict=True)]
-        return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
+        return rebuilt(first, [collate(list(field)) for field in zip(*samples, strict=True)])
     raise TypeError(f"collate: a {type(first).__name__} in a sample cannot be joined; give the loader a collate_fn")
 
 
@@ -45,7 +44,11 @@ def moved(batch: Any, device: str) -> Any:
         return batch.to(device)
     if isinstance(batch, Mapping):
         return {key: moved(value, device) for key, value in batch.items()}
-    if isinstance(batch, (tuple, list)):
-        items = [moved(item, device) for item in batch]
-        return type(batch)(*items) if hasattr(batch, "_fields") else type(batch)(items)
-    return batch
+    if isinstance(batch, list):
+        return [moved(item, device) for item in batch]
+    return rebuilt(batch, [moved(item, device) for item in batch]) if isinstance(batch, tuple) else batch
+
+
+def rebuilt(like: Any, items: Iterable[Any]) -> Any:
+    """The items as a tuple, or as the named tuple that `like` is."""
+    return type(like)(*items) if hasattr(like, "_fields") else tuple(items)

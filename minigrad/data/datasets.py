@@ -85,17 +85,45 @@ def random_split(
     `generator` is a Generator or a seed; without one, the default generator draws.
     """
     n = len(dataset)
-    counts = shares(n, lengths) if any(isinstance(x, float) for x in lengths) else [int(x) for x in lengths]
-    if sum(counts) != n or min(counts) < 0:
-        raise ValueError(f"random_split: the lengths {list(lengths)} must add up to {n}, or be fractions (floats)")
+    counts = part_lengths("random_split", n, lengths)
     order = as_generator(generator).host.permutation(n)
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
 
 
-def shares(n: int, fractions: Sequence[float]) -> list[int]:
+def stratified_split(
+    dataset: Any, labels: Any, lengths: Sequence[int] | Sequence[float], generator: Generator | int | None = None
+) -> list[Subset]:
+    """Parts as of `random_split`, each with the classes in the proportions of the whole, to about one sample.
+
+    `labels` has the class of each sample, in the order of the data set.
+    """
+    labels = labels.numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    if labels.shape != (len(dataset),):
+        raise ValueError(f"stratified_split: {len(dataset)} samples need labels ({len(dataset)},), got {labels.shape}")
+    counts, rng = part_lengths("stratified_split", len(labels), lengths), as_generator(generator).host
+    rest = rng.permutation(len(labels))
+    rest = rest[np.argsort(labels[rest], kind="stable")]  # class by class, at random inside each
+    parts = []
+    for count in counts:
+        # taken at even distances, `count` of them: of every class, so, its share
+        taken = np.diff(np.arange(len(rest) + 1) * count // max(len(rest), 1)) > 0
+        parts.append(Subset(dataset, rng.permutation(rest[taken])))
+        rest = rest[~taken]
+    return parts
+
+
+def part_lengths(name: str, n: int, lengths: Sequence[int] | Sequence[float]) -> list[int]:
+    """The lengths of the parts of n samples; floats are fractions."""
+    counts = shares(name, n, lengths) if any(isinstance(x, float) for x in lengths) else [int(x) for x in lengths]
+    if sum(counts) != n or min(counts, default=0) < 0:
+        raise ValueError(f"{name}: the lengths {list(lengths)} must add up to {n}, or be fractions (floats)")
+    return counts
+
+
+def shares(name: str, n: int, fractions: Sequence[float]) -> list[int]:
     """n in the given fractions, rounded down; what is left over goes to the first parts, one each."""
     if not abs(sum(fractions) - 1) < 1e-6 or min(fractions) < 0:
-        raise ValueError(f"random_split: the fractions {list(fractions)} must add up to 1, none below 0")
+        raise ValueError(f"{name}: the fractions {list(fractions)} must add up to 1, none below 0")
     counts = [int(n * fraction + 1e-9) for fraction in fractions]
     left = n - sum(counts)
     return [count + (i < left) for i, count in enumerate(counts)]
