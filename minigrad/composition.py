@@ -78,7 +78,7 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
         x if x is None else recorded(SAME, (parent,), ((),), x) if parent else Tensor(x)
         for x, parent in zip(arrays, node.parents, strict=True)
     ]
-    y = node.op.definition(*inputs, **options)
+    y = node.op.definition(**dict(zip(node.op.inputs, inputs, strict=True)), **options)
     roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
     found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
     return [lambda xp, g, *saved, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs]

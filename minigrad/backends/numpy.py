@@ -25,9 +25,14 @@ for _name in NAMES:
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     """`where(mask, x, 0)` stands in many formulas, and np.where is slow where a mask has no pattern: see select."""
-    if type(y) is int and y == 0 and isinstance(x, np.ndarray) and type(condition) is np.ndarray:
+    if type(condition) is np.ndarray and isinstance(x, np.ndarray) and is_zero(y, x.dtype):
         return select(condition, x)
     return np.where(condition, x, y)
+
+
+def is_zero(y: Any, dtype: Any) -> bool:
+    """The number 0, or the 0-d array that an operation makes of it."""
+    return y == 0 if type(y) is int else type(y) is np.ndarray and y.ndim == 0 and y.dtype == dtype and y == 0
 
 
 def astype(x: Any, dtype: Any) -> Any:  # a NumPy function only since 2.1

@@ -9,6 +9,8 @@ from . import (
     activation,
     affine,
     attention,
+    binary,
+    classification,
     convolution,
     embedding,
     loss,
@@ -31,6 +33,8 @@ for _room in (
     recurrent,
     attention,
     loss,
+    classification,
+    binary,
 ):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
     __all__ += _room.__all__

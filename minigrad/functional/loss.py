@@ -1,4 +1,8 @@
-"""Floor 3: losses, what training makes small. They are means over the batch unless `reduction` says otherwise."""
+"""Floor 3: losses of numbers and of directions, what training makes small. Those of classes are in classification.py.
+
+They are means over all elements unless `reduction` says otherwise ("sum", or "none" for the loss of each); the mean of
+nothing is nan. A target that is a list or a NumPy array follows the prediction to its device.
+"""
 
 from __future__ import annotations
 
@@ -8,44 +12,55 @@ import numpy as np
 
 from ..backends import NAMESPACES
 from ..composition import composition
-from ..creation import asarray
+from ..creation import array, asarray
 from ..errors import ShapeError
-from ..ops import expand_dims, log, mean, ones_like, softplus, square, squeeze, take_along_axis, where
+from ..ops import abs as abs_
+from ..ops import clip, mean, minimum, norm, square, where
 from ..ops import sum as sum_
-from ..ops.index import check_classes
 from ..tensor import Tensor
-from .activation import log_softmax
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
-
-
-def reduced(values: Tensor, reduction: str, name: str) -> Tensor:
-    """The mean or the sum of the losses, or each of them."""
-    if reduction == "mean":
-        return mean(values)
-    if reduction == "sum":
-        return sum_(values)
-    if reduction == "none":
-        return values
-    raise ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
-
+__all__ = [
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-@composition(domain={"shapes": "same", "reduction": REDUCTIONS})
-def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """L = (ŷ − y)², averaged, summed ("sum") or for each element ("none")
+def reduced(losses: Tensor, reduction: str, name: str, others: tuple[str, ...] = ()) -> Tensor:
+    """The mean or the sum of the losses, or each of them."""
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum_(losses)
+    if reduction == "none":
+        return losses
+    *names, last = map(repr, (*REDUCTIONS, *others))
+    raise ValueError(f"{name}: reduction is {', '.join(names)} or {last}, not {reduction!r}")
 
-    ½ Σ (ŷ − y)² is `0.5 * mse_loss(ŷ, y, "sum")`; 1/2m Σ is `0.5 * mse_loss(ŷ, y)`.
-    """
-    prediction, target = same_shapes("mse_loss", prediction, target)
-    return reduced(square(prediction - target), reduction, "mse_loss")
+
+def on_device_of(prediction: Any, target: Any) -> Tensor:
+    """The target as a Tensor. What is on the host goes where the prediction is; lists take its precision."""
+    prediction = asarray(prediction)
+    if not isinstance(target, (Tensor, np.ndarray)):
+        plain = array(target)
+        target = array(target, prediction.dtype) if plain.dtype.kind == prediction.dtype.kind == "f" else plain
+    target = asarray(target)
+    xp = NAMESPACES[type(prediction.data)]
+    if isinstance(target.data, np.ndarray) and type(target.data) not in xp.array_types:
+        target = Tensor(xp.asarray(target.numpy()))
+    return target
 
 
 def same_shapes(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Losses compare element by element: broadcasting here would be a mistake that trains without a word."""
-    prediction, target = asarray(prediction), asarray(target)
+    prediction = asarray(prediction)
+    target = on_device_of(prediction, target)
     if prediction.shape != target.shape:
         fix = "; add or drop an axis with reshape or squeeze" if prediction.size == target.size else ""
         raise ShapeError(
@@ -54,101 +69,148 @@ def same_shapes(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor
     return prediction, target
 
 
+def check_signs(name: str, target: Tensor) -> None:
+    """Refuses targets other than −1 and 1, where they are on the host."""
+    values = target.data
+    if isinstance(values, np.ndarray) and not np.isin(values, (-1, 1)).all():
+        fix = "; for targets 0 and 1 use 2 * target - 1" if np.isin(values, (0, 1)).all() else ""
+        raise ValueError(f"{name}: targets are -1 and 1, got {values[~np.isin(values, (-1, 1))].flat[0]}{fix}")
+
+
+# ---- numbers
+
+CONVENTIONS = ("half_sum", "half_mean")
+
+
+@composition(domain={"shapes": "same", "reduction": (*REDUCTIONS, *CONVENTIONS)})
+def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """L = (ŷ − y)², the squared error
+
+    Texts scale it in several ways under one name, which changes the learning rate that suits it:
+
+    reduction     L                  where
+    "mean"        1/n Σ (ŷ − y)²     n elements
+    "half_mean"   1/2m Σ (ŷ − y)²    m samples, the length of the first axis; each may have several elements
+    "half_sum"    ½ Σ (ŷ − y)²       its gradient is ŷ − y
+    "sum"         Σ (ŷ − y)²
+    "none"        (ŷ − y)²           for each element
+    """
+    prediction, target = same_shapes("mse_loss", prediction, target)
+    losses = square(prediction - target)
+    if reduction in CONVENTIONS:
+        samples = len(prediction) if reduction == "half_mean" and prediction.ndim else 1
+        return sum_(losses) / (2 * samples)
+    return reduced(losses, reduction, "mse_loss", CONVENTIONS)
+
+
+APART = {"prediction": (1.2, 3.0), "target": (-3.0, 0.1)}  # further than the bends at δ and β
+NEAR = {"prediction": (0.1, 0.4), "target": (-0.4, 0.0)}
+
+
+@composition(domain={"shapes": "same", **APART, "reduction": REDUCTIONS})
+def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """L = |ŷ − y|, the absolute error        ∂ŷ = sign(ŷ − y), 0 where they are equal"""
+    prediction, target = same_shapes("l1_loss", prediction, target)
+    return reduced(abs_(prediction - target), reduction, "l1_loss")
+
+
+@composition(domain={"shapes": "same", **APART, "reduction": REDUCTIONS, "delta": (0.5, 1.0, 10.0)})
+def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """L = ½ d² where d = |ŷ − y| ≤ δ, and δ (d − ½ δ) beyond        ∂ŷ = ŷ − y, but at most δ in size
+
+    Both pieces at once: L = c (d − ½ c) with c = min(d, δ). Huber, "Robust Estimation of a Location Parameter" (1964).
+    """
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be greater than 0, not {delta}")
+    prediction, target = same_shapes("huber_loss", prediction, target)
+    d = abs_(prediction - target)
+    c = minimum(d, delta)
+    return reduced(c * (d - 0.5 * c), reduction, "huber_loss")
+
+
+@composition(domain={"shapes": "same", **NEAR, "reduction": REDUCTIONS, "beta": (0.0, 0.05, 1.0)})
+def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """L = ½ d² / β where d = |ŷ − y| ≤ β, and d − ½ β beyond        huber_loss with δ = β, divided by β
+
+    The slope far out is 1 for every β; β = 0 is l1_loss. Girshick, "Fast R-CNN" (2015), eq. 3.
+    """
+    if not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta must be at least 0, not {beta}")
+    prediction, target = same_shapes("smooth_l1_loss", prediction, target)
+    d = abs_(prediction - target)
+    c = minimum(d, beta)
+    return reduced(c * (d - 0.5 * c) / beta if beta else d, reduction, "smooth_l1_loss")
+
+
+# ---- directions and distances
+
+
 @composition(
     domain={
         "cases": [
-            {"logits": (4, 3), "target": [0, 2, 1, 1], "reduction": "mean"},
-            {"logits": (4, 3), "target": [0, 2, 1, 1], "reduction": "sum"},
-            {"logits": (4, 3), "target": [0, 2, 1, 1], "reduction": "none"},
-            {"logits": (1, 2), "target": [1], "reduction": "mean"},
-            {"logits": (2, 3), "target": (2, 3), "reduction": "mean"},
-            {"logits": (2, 3), "target": (2, 3), "reduction": "none"},
-            {"logits": (2, 3, 2), "target": [[0, 2], [1, 1]], "reduction": "mean"},
-            {"logits": (3,), "target": 2, "reduction": "mean"},
-        ],
-        "target": (0.1, 0.9),
+            {"x1": (2, 3), "x2": (2, 3)},
+            {"x1": (3,), "x2": (3,), "axis": 0},
+            {"x1": (2, 2, 3), "x2": (2, 2, 3), "axis": -1},
+            {"x1": (2, 1, 3), "x2": (2, 3), "axis": -1},
+            {"x1": (2, 3), "x2": (2, 3), "eps": 0.01},
+            {"x1": (0, 3), "x2": (0, 3)},
+        ]
     }
 )
-def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """L = −ln pₖ with p = softmax(logits) and k the right class, or −Σⱼ tⱼ ln pⱼ for a distribution t
+def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Tensor:
+    """y = x₁ · x₂ / (‖x₁‖ ‖x₂‖) along the axis, the cosine of the angle between them        (N, D) (N, D) → (N,)
 
-    logits (N, C), or (N, C, …) with classes along axis 1, or (C,); target: integers (N, …) below C, or probabilities
-    of the shape of the logits. Softmax is part of the loss: hand in logits, not probabilities.
+    Other axes broadcast. A norm is taken as at least ε: for x₁ = 0, y = 0 and ∂x₁ = x₂ / (ε ‖x₂‖).
     """
-    logits, target = asarray(logits), on_device_of(logits, target)
-    axis = 1 if logits.ndim > 1 else 0
-    if not takes_classes(logits, target):
-        losses = -sum_(target * log_softmax(logits, axis=axis), axis=axis)
-        return reduced(losses, reduction, "cross_entropy")
-    classes = expand_dims(target, axis)
-    inside, classes = in_range(classes, logits.shape[axis])
-    picked = squeeze(take_along_axis(log_softmax(logits, axis=axis), classes, axis=axis), axis)
-    if inside is not None:
-        picked = picked * where(squeeze(inside, axis), ones_like(picked), float("nan"))
-    return reduced(-picked, reduction, "cross_entropy")
+    x1 = asarray(x1)
+    x2 = on_device_of(x1, x2)
+    u1, u2 = (x / clip(norm(x, axis=axis, keepdims=True), eps) for x in (x1, x2))
+    return sum_(u1 * u2, axis=axis)
 
 
-def on_device_of(logits: Any, target: Any) -> Tensor:
-    """Class labels often come as lists or NumPy arrays: they follow the logits."""
-    target = asarray(target)
-    xp = NAMESPACES[type(asarray(logits).data)]
-    return target if type(target.data) in xp.array_types else Tensor(xp.asarray(target.numpy()))
+@composition(
+    domain={
+        "cases": [
+            {"x1": (2, 3), "x2": (2, 3), "target": [1, -1], "margin": -2.0},
+            {"x1": (4, 2), "x2": (4, 2), "target": [1, 1, -1, 1], "margin": -1.5, "reduction": "none"},
+            {"x1": (2, 2), "x2": (2, 2), "target": [1, -1], "margin": 2.0, "reduction": "sum"},
+            {"x1": (3,), "x2": (3,), "target": 1},
+        ]
+    }
+)
+def cosine_embedding_loss(x1: Any, x2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
+    """L = 1 − cos(x₁, x₂) for a pair that belongs together (t = 1), max(0, cos(x₁, x₂) − margin) for others (t = −1)
 
-
-def takes_classes(logits: Tensor, target: Tensor) -> bool:
-    """Whether the target holds classes (integers) rather than distributions (floats); refuses what is neither."""
-    classes = logits.shape[:1] + logits.shape[2:] if logits.ndim > 1 else ()
-    if logits.dtype.kind == "f" and target.dtype.kind in "iu" and target.shape == classes:
-        return True
-    if logits.dtype.kind == "f" and target.dtype.kind == "f" and target.shape == logits.shape:
-        return False
-    fix = ""
-    if target.dtype.kind in "iub" and target.shape == logits.shape:
-        fix = "; for one-hot targets use target.astype(logits.dtype)"
-    elif target.dtype.kind == "f" and target.shape == classes:
-        fix = "; for classes use target.astype(int)"
-    elif target.size == (target.shape and logits.size // max(logits.shape[1 if logits.ndim > 1 else 0], 1)):
-        fix = f"; reshape the target to {classes}"
-    raise ShapeError(
-        f"cross_entropy: expected integer classes of shape {classes} or probabilities of shape {logits.shape}, "
-        f"got {target.dtype} of shape {target.shape} for logits {logits.dtype} of shape {logits.shape}{fix}"
-    )
-
-
-def in_range(classes: Tensor, count: int) -> tuple[Tensor | None, Tensor]:
-    """Refuses a label outside 0 … count − 1 where the labels are on the host. On a device that question would wait for
-    the device, and an index out of range wraps silently: there the loss of such a label becomes nan."""
-    if isinstance(classes.data, np.ndarray):
-        check_classes("cross_entropy", classes.data, count)
-        return None, classes
-    inside = (classes >= 0) & (classes < count)
-    return inside, where(inside, classes, 0)
-
-
-@composition(domain={"shapes": "same", "prediction": (0.05, 0.95), "target": (0.0, 1.0), "reduction": REDUCTIONS})
-def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """L = −t ln p − (1 − t) ln(1 − p) for probabilities p
-
-    Each logarithm is at least −100, so that p = 0 or 1 costs 100 and not ∞; from logits use the function below.
+    x₁, x₂ (N, D) and t (N,), or (D,) and (). Where the cosine equals the margin, the gradient is still that of it.
     """
-    p, t = same_shapes("binary_cross_entropy", prediction, target)
-    if isinstance(p.data, np.ndarray) and ((p.data < 0) | (p.data > 1)).any():
-        raise ValueError(
-            "binary_cross_entropy: predictions must be probabilities between 0 and 1; "
-            "for logits use binary_cross_entropy_with_logits"
+    x1, x2 = same_shapes("cosine_embedding_loss", x1, x2)
+    target = on_device_of(x1, target)
+    if x1.ndim not in (1, 2) or target.shape != x1.shape[:-1]:
+        raise ShapeError(
+            "cosine_embedding_loss: expected pairs (N, D) and targets (N,), or (D,) and (); "
+            f"got {x1.shape} and {target.shape}"
         )
-    losses = -(t * floored_log(p) + (1 - t) * floored_log(1 - p))
-    return reduced(losses, reduction, "binary_cross_entropy")
+    check_signs("cosine_embedding_loss", target)
+    cosine = cosine_similarity(x1, x2, axis=-1)
+    losses = where(target > 0, 1 - cosine, clip(cosine - margin, 0))
+    return reduced(losses, reduction, "cosine_embedding_loss")
 
 
-def floored_log(p: Tensor) -> Tensor:
-    """max(ln p, −100), with derivative 0 where ln p is below"""
-    below = p <= np.exp(-100.0)  # False for nan, which is to stay
-    return where(below, -100.0, log(where(below, 1, p)))
+@composition(
+    domain={
+        "cases": [
+            {"distance": (4,), "target": [1, -1, -1, 1], "margin": 4.0},
+            {"distance": (2, 2), "target": [[1, -1], [-1, 1]], "margin": 4.0, "reduction": "sum"},
+            {"distance": (3,), "target": [-1, 1, -1], "margin": -4.0, "reduction": "none"},
+        ]
+    }
+)
+def hinge_embedding_loss(distance: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """L = d for a pair that belongs together (t = 1), max(0, margin − d) for others (t = −1)
 
-
-@composition(domain={"shapes": "same", "logits": "nonzero", "target": (0.0, 1.0), "reduction": REDUCTIONS})
-def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """L = −t ln σ(z) − (1 − t) ln(1 − σ(z)) = softplus(z) − t z        ∂z = σ(z) − t, which overflows nowhere"""
-    z, t = same_shapes("binary_cross_entropy_with_logits", logits, target)
-    return reduced(softplus(z) - t * z, reduction, "binary_cross_entropy_with_logits")
+    d is a distance of two things. Where it equals the margin, the gradient is still −1.
+    """
+    distance, target = same_shapes("hinge_embedding_loss", distance, target)
+    check_signs("hinge_embedding_loss", target)
+    losses = where(target > 0, distance, clip(margin - distance, 0))
+    return reduced(losses, reduction, "hinge_embedding_loss")

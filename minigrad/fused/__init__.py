@@ -3,14 +3,13 @@
 Read the definitions in `functional/`; a test holds every twin to its definition in value, first and second derivative.
 """
 
-from . import activation, affine, attention, convolution, embedding, loss, normalization, pooling, recurrent
+from . import activation, affine, attention, convolution, loss, normalization, pooling, recurrent
 
 __all__ = [
     "activation",
     "affine",
     "attention",
     "convolution",
-    "embedding",
     "loss",
     "normalization",
     "pooling",

@@ -15,7 +15,7 @@ A module is an object with a method `forward`. What belongs to it is read from i
         def forward(self, x):                       # line(x) calls it
             return self.slope * x + self.height
 
-A list of Modules is not an attribute that is a Module: put them into a Sequential, or set them one by one.
+A list of Modules is not an attribute that is a Module, and is refused: put them into a ModuleList.
 """
 
 from __future__ import annotations
@@ -125,6 +125,12 @@ class Module:
             )
         elif value is not None and not isinstance(value, Tensor) and name in self.__dict__.get("_buffers", ()):
             raise TypeError(f"{type(self).__name__}.{name} is a buffer: it takes a Tensor, not {type(value).__name__}")
+        elif isinstance(value, (list, tuple, dict)) and holds_modules(value):
+            home = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+            raise TypeError(
+                f"{type(self).__name__}.{name}: in a {type(value).__name__}, the parameters of modules are not found; "
+                f"write self.{name} = nn.{home}(…)"
+            )
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -314,6 +320,10 @@ class Module:
         if not lines:
             return f"{kind}({extra})"
         return "\n  ".join([f"{kind}(", *([extra] if extra else []), *lines]) + "\n)"
+
+
+def holds_modules(values: Any) -> bool:
+    return any(isinstance(x, Module) for x in (values.values() if isinstance(values, dict) else values))
 
 
 def once(named: Any) -> Iterator[tuple[str, Any]]:

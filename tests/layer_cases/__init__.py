@@ -1,4 +1,4 @@
-"""Every layer and every loss of `minigrad.nn`, with what it takes and the same layer in PyTorch: a file for each family.
+"""Every layer and every loss of `minigrad.nn`, with what it takes and the same in PyTorch: a file for each family.
 
 `tests/test_layers.py` runs all of them; a public layer without a case fails there.
 """
@@ -19,11 +19,13 @@ class Case:
     """One layer, and one way to call it."""
 
     make: Callable[..., Any]
-    """make(dtype=…, rng=…) → the layer; layers without parameters may ignore both"""
+    """make(dtype=…, rng=…, device=…) → the layer: `lambda **options: nn.Linear(3, 2, **options)`. Layers without
+    parameters may ignore them; what is not given keeps its default."""
 
     inputs: Callable[[np.random.Generator, int], tuple]
     """inputs(rng, batch) → the arrays of one call, for a batch of that many. Floats are float64, and are cast and
-    differentiated; integers and booleans are handed on as they are. None is an argument left out."""
+    differentiated; integers and booleans are handed on as they are. None is an argument left out; arrays may stand in
+    nested tuples."""
 
     theirs: Callable[[Any], Any] | None = None
     """theirs(torch) → the same layer in PyTorch, whose state_dict has the same names and shapes; None: see `why`"""
@@ -37,6 +39,9 @@ class Case:
     options: dict[str, Any] | None = None
     """keywords of the call in minigrad"""
 
+    constants: tuple[int, ...] = ()
+    """places, among all arrays of the inputs, of floats that are not to be differentiated"""
+
     random: bool = False
     """noise in training: it is compared in eval mode"""
 
@@ -48,7 +53,6 @@ class Case:
 
     one: str | None = None
     """None: a batch of one, in training, gives what PyTorch gives; else a pattern of the error's message"""
-
 
 
 def cases() -> dict[str, Case]:

@@ -1,1 +1,0 @@
-"""Floor 3: the twin of embedding."""
