@@ -53,7 +53,7 @@ for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
 # Rooms that are opened when they are first asked for.
-_LATER = {name: name for name in ("data", "draw", "nn", "optim", "serialization")}
+_LATER = {name: name for name in ("data", "draw", "metrics", "nn", "optim", "serialization", "training")}
 _LATER |= {"save": "serialization", "load": "serialization"}
 
 
@@ -94,6 +94,7 @@ __all__ = [
     "linalg",
     "linspace",
     "load",
+    "metrics",
     "nn",
     "no_grad",
     "ones",
@@ -107,6 +108,7 @@ __all__ = [
     "save",
     "seed",
     "tensor",
+    "training",
     "twins",
     "value_and_grad",
     "vjp",

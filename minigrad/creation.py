@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import NAMESPACES, backend, move
+from .backends import LOADERS, NAMESPACES, available, backend, loaded, move
 from .tensor import Tensor
 
 
@@ -206,6 +206,21 @@ class Generator:
         self._streams = {key: kept for key, kept in self._streams.items() if key in known}  # others had not begun
         for xp, state in streams:
             self._stream(xp).state = state
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as plain data for a file; what lies on a device (on a GPU, megabytes) is a Tensor there."""
+        names = {id(xp): name for name, xp in loaded.items()}  # a stream inside vmap has no name, and no later
+        streams = {names[key]: stream.state for key, (_, stream) in self._streams.items() if key in names}
+        streams = {name: s if isinstance(s, dict) else Tensor(s) for name, s in streams.items()}
+        return {"seed": self.seed, "host": self.host.bit_generator.state, "streams": streams}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from such a state, in any process. A stream of a device that is not here is left out."""
+        self.host.bit_generator.state = state["host"]
+        self.seed, self._streams = state["seed"], {}
+        for name, value in state["streams"].items():
+            if name in LOADERS and available(name):
+                self._stream(backend(name)).state = value if isinstance(value, dict) else move(array(value), name)
 
 
 _default: ContextVar[Generator] = ContextVar("generator")

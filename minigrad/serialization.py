@@ -148,3 +148,57 @@ def found(head: bytes) -> str:
         if text.isprintable():
             return f"is no safetensors file but text: {text!r}"
     return f"is no safetensors file; it begins with {head[:8]!r}"
+
+
+# ---- states within states
+
+
+def flatten(
+    state: Any, path: str = "", arrays: dict[str, np.ndarray] | None = None
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Nested dictionaries, lists and tuples as what JSON can say, and {path: array} for the tensors in them.
+
+    flatten({"lr": 0.1, "state": {0: {"m": m}}})
+    → {"lr": 0.1, "state": {"$items": [[0, {"m": {"$array": "state.0.m"}}]]}},   {"state.0.m": m}
+    """
+    arrays = {} if arrays is None else arrays
+
+    def inner(name: Any, value: Any) -> Any:
+        return flatten(value, f"{path}.{name}" if path else str(name), arrays)[0]
+
+    plain: Any
+    if isinstance(state, Tensor) or (type(state) in NAMESPACES and not isinstance(state, np.generic)):
+        while path in arrays:  # {1: x, "1": y} have one path
+            path += "_"
+        plain, arrays[path] = {"$array": path}, on_host(path, state)
+    elif isinstance(state, Mapping):
+        simple = all(isinstance(key, str) and not key.startswith("$") for key in state)
+        if simple:
+            plain = {key: inner(key, value) for key, value in state.items()}
+        else:
+            plain = {"$items": [[inner("key", key), inner(key, value)] for key, value in state.items()]}
+    elif isinstance(state, (list, tuple)):
+        items = [inner(i, value) for i, value in enumerate(state)]
+        plain = {"$tuple": items} if isinstance(state, tuple) else items
+    elif isinstance(state, np.generic):
+        plain = state.item()
+    elif state is None or isinstance(state, (bool, int, float, str)):
+        plain = state
+    else:
+        raise TypeError(f"save: {path or 'the state'} is a {type(state).__name__}, which a file cannot hold")
+    return plain, arrays
+
+
+def unflatten(plain: Any, arrays: Mapping[str, Any]) -> Any:
+    """What `flatten` was given, with the arrays that are handed in."""
+    if isinstance(plain, list):
+        return [unflatten(value, arrays) for value in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if "$array" in plain:
+        return arrays[plain["$array"]]
+    if "$tuple" in plain:
+        return tuple(unflatten(plain["$tuple"], arrays))
+    if "$items" in plain:
+        return {unflatten(key, arrays): unflatten(value, arrays) for key, value in plain["$items"]}
+    return {key: unflatten(value, arrays) for key, value in plain.items()}

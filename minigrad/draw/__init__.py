@@ -7,7 +7,20 @@
 Nothing here touches pyplot: a figure belongs to its caller, and no window, style or backend is set for anybody else.
 """
 
-from .charts import BLUE, GREY, RED, Picture, answers, confusion, curve, figure, save
+from .charts import BLUE, GREY, RED, Picture, answers, confusion, curve, figure, history, save
 from .graphs import Drawing, graph
 
-__all__ = ["BLUE", "GREY", "RED", "Drawing", "Picture", "answers", "confusion", "curve", "figure", "graph", "save"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "RED",
+    "Drawing",
+    "Picture",
+    "answers",
+    "confusion",
+    "curve",
+    "figure",
+    "graph",
+    "history",
+    "save",
+]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 BLUE, RED, GREY = "#1f5fa8", "#c8322b", "#8a8a8a"
+LOW = ("loss", "error", "perplexity")  # of these, the lowest is the best
 
 
 def figure(width: float, height: float) -> Any:
@@ -99,3 +100,67 @@ def confusion(axes: Any, counts: np.ndarray, title: str) -> None:
     axes.grid(which="minor", color="#e4e4e4")
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
+
+
+def history(records: Sequence[Mapping[str, Any]]) -> Picture:
+    """The records of a training, one for each epoch: its loss, its metrics and its learning rate over the epochs. What
+    was measured in training and on validation data shares its axes, and the best epoch of validation has a ring."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    measured = [name for name in names if name not in ("epoch", "seconds", "learning rate")]
+    charts = list(dict.fromkeys(name.removeprefix("validation ") for name in measured))
+    charts += ["learning rate"] if "learning rate" in names else []
+    if not charts:
+        raise ValueError("history: there are no records to draw")
+    columns = 2 if len(charts) == 4 else min(len(charts), 3)
+    rows = -(-len(charts) // columns)
+    page = figure(4.6 * columns, 3.3 * rows)
+    cells = list(page.subplots(rows, columns, squeeze=False).flat)
+    epochs = [record.get("epoch", i) for i, record in enumerate(records, 1)]
+    for axes, name in zip(cells, charts):
+        for column, label, colour in ((name, "training", BLUE), (f"validation {name}", "validation", RED)):
+            if column in names:
+                values = [np.nan if record.get(column) is None else record[column] for record in records]
+                series(axes, epochs, values, label, colour)
+        over_epochs(axes, name, epochs)
+        if f"validation {name}" in names:
+            ring(axes, epochs, [record.get(f"validation {name}", np.nan) for record in records], name.endswith(LOW))
+            axes.legend(frameon=False, fontsize=9)
+    for axes in cells[len(charts) :]:
+        axes.remove()
+    return Picture(page)
+
+
+def series(axes: Any, epochs: Sequence[int], values: Sequence[float], label: str, colour: str) -> None:
+    """A curve, with points while they are few."""
+    marker = "o" if len(values) <= 60 else ""
+    axes.plot(epochs, values, color=colour, marker=marker, markersize=3, label=label)
+
+
+def over_epochs(axes: Any, name: str, epochs: Sequence[int]) -> None:
+    """Titles, ticks and scale of a chart over epochs: a loss that spans a factor of 20 is drawn by powers."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_title(name[:1].upper() + name[1:])
+    axes.set_xlabel("epoch")
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    values = np.concatenate([line.get_ydata() for line in axes.lines])
+    values = values[np.isfinite(values)]
+    if name.endswith("loss") and values.size and values.min() > 0 and values.max() > 20 * values.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if values.max() < 1000 * values.min() else (1,)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif name == "learning rate" and values.size:
+        axes.set_ylim(min(0, values.min()), 1.1 * values.max() or 1)
+    axes.grid(color="#e4e4e4")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def ring(axes: Any, epochs: Sequence[int], values: Sequence[float], low: bool) -> None:
+    """Marks the best value: the lowest, or the highest."""
+    known = np.where(np.isfinite(np.asarray(values, float)), values, np.inf if low else -np.inf)
+    best = int(known.argmin() if low else known.argmax())
+    if np.isfinite(known[best]):
+        label = f"best: {known[best]:.4g} in epoch {epochs[best]}"
+        axes.plot([epochs[best]], [known[best]], "o", mfc="none", mec=RED, ms=9, mew=1.5, label=label, clip_on=False)
