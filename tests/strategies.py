@@ -106,7 +106,7 @@ def subject(name: str) -> Subject:
     required = domain.get("inputs") or [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
     count = len(signature(domain["shapes"])) if "(" in domain.get("shapes", "") else len(required)
     starred = tuple(n for n in required if parameters[n].kind is inspect.Parameter.VAR_POSITIONAL)
-    inputs = starred or tuple(parameters)[:count]
+    inputs = starred or tuple(domain.get("inputs") or tuple(parameters)[:count])
     optional = tuple(n for n in inputs if n not in required)
     first = domain["cases"][0][inputs[0]] if "cases" in domain else None
     variadic = isinstance(first, tuple) and any(isinstance(shape, tuple) for shape in first)
@@ -228,7 +228,7 @@ def calls(draw: Any, what: Subject) -> Call:
     for i, (name, shape) in enumerate(places):
         formula = what.differentiable[0 if what.variadic else i]
         if name in fixed:
-            call.inputs.append(np.asarray(fixed[name]))
+            call.inputs.append(None if fixed[name] is None else np.asarray(fixed[name]))
             call.smooth.append(False)
             continue
         if name in what.optional and draw(st.booleans()):

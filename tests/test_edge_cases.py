@@ -388,15 +388,15 @@ def test_std_of_equals_whose_mean_rounds(dtype, ddof, device):
 
 
 def cross_entropy(classes, reduction="sum"):
-    return lambda z: functional.cross_entropy(z, like(z, classes, "int64"), reduction)
+    return lambda z: functional.cross_entropy(z, like(z, classes, "int64"), reduction=reduction)
 
 
 def by_logits(target):
-    return lambda z: functional.binary_cross_entropy_with_logits(z, like(z, target), "none")
+    return lambda z: functional.binary_cross_entropy_with_logits(z, like(z, target), reduction="none")
 
 
 def by_probability(target):
-    return lambda p: functional.binary_cross_entropy(p, like(p, target), "none")
+    return lambda p: functional.binary_cross_entropy(p, like(p, target), reduction="none")
 
 
 LOSSES = [
@@ -438,7 +438,7 @@ LOSSES = [
     case("cross-entropy of one class", cross_entropy([0, 0]), [[[5.0], [-5.0]]], [[[0], [0]]], value=0),
     case(
         "cross-entropy of ±1e4 with distributions",
-        lambda z: functional.cross_entropy(z, like(z, [[0.5, 0.5], [1, 0]]), "sum"),
+        lambda z: functional.cross_entropy(z, like(z, [[0.5, 0.5], [1, 0]]), reduction="sum"),
         [[[1e4, -1e4], [1e4, -1e4]]],
         [[[0.5, -0.5], [0, 0]]],
         value=1e4,
@@ -528,14 +528,14 @@ def test_integer_logits_are_refused(device):
 def test_classes_of_any_integer_dtype(kind, twins, device):
     z = leaf([[0.0, 0.0], [0.0, 0.0]], "float32", device)
     with minigrad.twins(twins):
-        functional.cross_entropy(z, like(z, [1, 0], kind), "sum").backward()
+        functional.cross_entropy(z, like(z, [1, 0], kind), reduction="sum").backward()
     assert_exactly(z.grad, [[0.5, -0.5], [-0.5, 0.5]], "float32")
 
 
 @pytest.mark.parametrize("classes", [[1, 0], (1, 0), np.array([1, 0])], ids=["list", "tuple", "array"])
 def test_classes_that_are_no_tensor(classes, device):
     z = leaf([[0.0, 0.0], [0.0, 0.0]], "float32", device)
-    functional.cross_entropy(z, classes, "sum").backward()
+    functional.cross_entropy(z, classes, reduction="sum").backward()
     assert_exactly(z.grad, [[0.5, -0.5], [-0.5, 0.5]], "float32")
 
 

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Mean of empty slice",  # NumPy warns of the mean of nothing, which is nan
     "ignore:invalid value encountered in (scalar )?divide",
     r"ignore:(std|var)\(\)",  # PyTorch, even where there is no lane
+    "ignore:Using padding='same' with even kernel",  # PyTorch copies, and says so
 )
 
 
@@ -205,6 +206,104 @@ def fold(w, shape, **options):
     return torch.autograd.grad(unfold(x, tuple(kernel), **options), x, w, create_graph=True)[0]
 
 
+def mse_loss(prediction, target, reduction="mean"):
+    """Half the sum of squares, and that over the number of samples, are not PyTorch's."""
+    if not reduction.startswith("half"):
+        return F.mse_loss(prediction, target, reduction=reduction)
+    total = F.mse_loss(prediction, target, reduction="sum") / 2
+    return total / len(prediction) if reduction == "half_mean" and prediction.ndim else total
+
+
+def kl_div(log_q, p, reduction, log_target):
+    """A warning says that "mean" will one day be "batchmean", which a single number does not have."""
+    if reduction == "batchmean":
+        return F.kl_div(log_q, p, reduction="sum", log_target=log_target) / (len(log_q) if log_q.ndim else 1)
+    losses = F.kl_div(log_q, p, reduction="none", log_target=log_target)
+    return {"mean": losses.mean(), "sum": losses.sum(), "none": losses}[reduction]
+
+
+def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean"):
+    """PyTorch's own has no second derivative."""
+    rows, k = torch.atleast_2d(x), torch.atleast_1d(target)
+    short = (margin - rows.gather(1, k[:, None]) + rows).relu() ** p * (1 - F.one_hot(k, rows.shape[1]))
+    losses = short.mean(1) * (1 if weight is None else weight[k])
+    return {"mean": losses.mean(), "sum": losses.sum(), "none": losses.reshape(target.shape)}[reduction]
+
+
+def weighted(loss):
+    """Weights as tensors of the precision of the first input."""
+
+    def call(x, target, **options):
+        weights = {k: torch.tensor(v, dtype=x.dtype) for k, v in options.items() if "weight" in k and v is not None}
+        return loss(x, target, **options | weights)
+
+    return call
+
+
+def scaled_dot_product_attention(q, k, v, may_attend=None, causal=False, scale=None):
+    """PyTorch aligns is_causal at the first key: here the mask says it. Its other kernels have no second derivative."""
+    mask = torch.ones(q.shape[-2], k.shape[-2], dtype=bool)
+    mask = mask.tril(k.shape[-2] - q.shape[-2]) if causal else mask
+    mask = mask if may_attend is None else mask & torch.tensor(may_attend)
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
+
+
+def attention_weights(q, k, **masks):
+    """With the unit matrix for values, attention gives its weights."""
+    return scaled_dot_product_attention(q, k, torch.eye(k.shape[-2], dtype=k.dtype).expand(*k.shape[:-1], -1), **masks)
+
+
+def sinusoidal_positions(positions, width, longest=10000.0):
+    waves = torch.exp(torch.arange(width, dtype=positions.dtype) // 2 * (-2 / width) * np.log(longest))
+    angles = positions[..., None] * waves
+    return torch.where(torch.arange(width) % 2 == 0, angles.sin(), angles.cos())
+
+
+def batch_norm(x, running_mean, running_var, weight, bias, training=False):
+    """To PyTorch the running statistics are constants, and may not ask for a gradient."""
+    mean, variance = (r if r is None else r.detach() for r in (running_mean, running_var))
+    return F.batch_norm(x, mean, variance, weight, bias, training)
+
+
+def stepped(cell):
+    """PyTorch's cell, which takes batches, for one sample too."""
+
+    def call(x, *rest, **options):
+        states, weights = rest[:-4], rest[-4:]
+        if x.ndim > 1:
+            return cell(x, *states, *weights, **options)
+        ys = cell(x[None], *(state[None] for state in states), *weights, **options)
+        return tuple(y[0] for y in ys) if isinstance(ys, tuple) else ys[0]
+
+    return call
+
+
+def rnn_cell(x, h, *weights, nonlinearity="tanh"):
+    return (torch.rnn_tanh_cell if nonlinearity == "tanh" else torch.rnn_relu_cell)(x, h, *weights)
+
+
+def lstm_cell(x, h, c, *weights):
+    return torch.lstm_cell(x, (h, c), *weights)
+
+
+def walked(cell):
+    """PyTorch's cell, step after step: its own layers know no sequences with gaps."""
+
+    def call(x, *rest, present=None, reverse=False, **options):
+        states, weights = rest[:-4], rest[-4:]
+        here = torch.ones(x.shape[:2], dtype=torch.bool) if present is None else torch.tensor(present)
+        outputs = {}
+        for t in reversed(range(len(x))) if reverse else range(len(x)):
+            ys = cell(x[t], *states, *weights, **options)
+            ys = ys if isinstance(ys, tuple) else (ys,)
+            outputs[t] = ys[0] * here[t][:, None]
+            states = [torch.where(here[t][:, None], y, state) for y, state in zip(ys, states)]
+        return torch.stack([*(outputs[t] for t in range(len(x))), *states])
+
+    return call
+
+
 ORACLE = {
     # element by element
     "add": torch.add,
@@ -375,15 +474,74 @@ ORACLE = {
     "fold": fold,
     # functions of networks
     "linear": F.linear,
+    "rnn_cell": stepped(rnn_cell),
+    "lstm_cell": flat(stepped(lstm_cell)),
+    "gru_cell": stepped(torch.gru_cell),
+    "rnn": walked(rnn_cell),
+    "lstm": walked(lstm_cell),
+    "gru": walked(torch.gru_cell),
+    "conv1d": F.conv1d,
+    "conv2d": F.conv2d,
+    "conv_transpose1d": F.conv_transpose1d,
+    "conv_transpose2d": F.conv_transpose2d,
+    "max_pool1d": F.max_pool1d,
+    "max_pool2d": F.max_pool2d,
+    "avg_pool1d": F.avg_pool1d,
+    "avg_pool2d": F.avg_pool2d,
+    "adaptive_avg_pool1d": F.adaptive_avg_pool1d,
+    "adaptive_avg_pool2d": F.adaptive_avg_pool2d,
+    "adaptive_max_pool2d": F.adaptive_max_pool2d,
+    "global_avg_pool2d": lambda x: F.adaptive_avg_pool2d(x, 1)[..., 0, 0],
     "softmax": lambda x, axis: F.softmax(x, axis),
     "log_softmax": lambda x, axis: F.log_softmax(x, axis),
-    "mse_loss": F.mse_loss,
-    "cross_entropy": F.cross_entropy,
-    "binary_cross_entropy": F.binary_cross_entropy,
-    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
+    "gelu": lambda x, approximate: F.gelu(x, approximate=approximate),
+    "silu": F.silu,
+    "mish": F.mish,
+    "softsign": F.softsign,
+    "logsigmoid": F.logsigmoid,
+    "leaky_relu": F.leaky_relu,
+    "prelu": F.prelu,
+    "elu": F.elu,
+    "selu": F.selu,
+    "hardtanh": F.hardtanh,
+    "relu6": F.relu6,
+    "glu": lambda x, axis=-1: F.glu(x, axis),
+    "standardize_batch": lambda x, weight, bias: F.batch_norm(x, None, None, weight, bias, True),
+    "batch_norm": batch_norm,
+    "layer_norm": lambda x, weight, bias, normalized_shape, eps=1e-5: F.layer_norm(
+        x, np.atleast_1d(normalized_shape).tolist(), weight, bias, eps
+    ),
+    "rms_norm": lambda x, weight, normalized_shape, eps=None: F.rms_norm(
+        x, np.atleast_1d(normalized_shape).tolist(), weight, eps
+    ),
+    "group_norm": lambda x, weight, bias, num_groups: F.group_norm(x, num_groups, weight, bias),
+    "instance_norm": lambda x, weight, bias: F.instance_norm(x, None, None, weight, bias),
+    "embedding": lambda i, weight: F.embedding(i, weight) if i.numel() else weight[i],  # its second derivative fails
+    "mse_loss": mse_loss,
+    "l1_loss": F.l1_loss,
+    "huber_loss": F.huber_loss,
+    "smooth_l1_loss": F.smooth_l1_loss,
+    "cosine_similarity": lambda x1, x2, axis=1, eps=1e-8: F.cosine_similarity(x1, x2, axis, eps),
+    "cosine_embedding_loss": F.cosine_embedding_loss,
+    "hinge_embedding_loss": F.hinge_embedding_loss,
+    "cross_entropy": weighted(F.cross_entropy),
+    "nll_loss": weighted(F.nll_loss),
+    "multi_margin_loss": weighted(multi_margin_loss),
+    "kl_div": kl_div,
+    "binary_cross_entropy": weighted(F.binary_cross_entropy),
+    "binary_cross_entropy_with_logits": weighted(F.binary_cross_entropy_with_logits),
+    "hinge_loss": lambda y, t, **options: F.l1_loss((1 - t * y).relu(), torch.zeros_like(y), **options),
+    # attention
+    "attention_weights": attention_weights,
+    "scaled_dot_product_attention": scaled_dot_product_attention,
+    "sinusoidal_positions": sinusoidal_positions,
 }
 
-EXCEPTIONS: dict[str, str] = {}  # what PyTorch does not have, or means otherwise: {name: the reason}
+EXCEPTIONS: dict[str, str] = {  # what PyTorch does not have, or means otherwise: {name: the reason}
+    "dropout": "it draws other noise",
+    "dropout1d": "it draws other noise",
+    "dropout2d": "it draws other noise",
+}
 ASKED = [name for name in PUBLIC if name in ORACLE]
 
 

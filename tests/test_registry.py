@@ -64,9 +64,17 @@ REFERENCES = {
     },
     "index_put": lambda x, value, index: replaced(x, index, value),
     "masked_fill": lambda x, mask, value: np.where(mask, value, x),
+    **dict.fromkeys(("conv1d", "conv2d"), lambda x, weight, bias, **options: convolved(x, weight, bias, **options)),
+    "global_avg_pool2d": lambda x: x.mean((-2, -1)),
     "linear": lambda x, weight, bias: x @ weight.T + (0 if bias is None else bias),
+    "rnn_cell": lambda x, h, w, u, b, d, nonlinearity="tanh": {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0)}[
+        nonlinearity
+    ](np.concatenate([h, x], -1) @ np.concatenate([u, w], -1).T + b + d),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True),
     "log_softmax": lambda x, axis: np.log(np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)),
+    "attention_weights": lambda q, k, **masks: attended(q, k, **masks),
+    "scaled_dot_product_attention": lambda q, k, v, **masks: attended(q, k, **masks) @ v,
+    "sinusoidal_positions": lambda t, width, longest=1e4: waves(t, width, longest),
 }
 
 
@@ -95,10 +103,38 @@ def folded(w, shape, stride=1, dilation=1, padding=0):
     return y[1:].reshape(shape)
 
 
+def convolved(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
+    """The windows of each group of channels, times its part of the weight."""
+    dims = weight.ndim - 2
+    if padding == "same":
+        steps = np.multiply(dilation, np.subtract(weight.shape[2:], 1))
+        padding = tuple((int(n) // 2, int(n) - int(n) // 2) for n in steps)
+    options = {"padding": 0 if padding == "valid" else padding, "dilation": dilation, "stride": stride}
+    parts = []
+    for channels, w in zip(np.split(x, groups, -dims - 1), np.split(weight, groups)):
+        seen = unfolded(channels, weight.shape[2:], **options)
+        y = np.tensordot(seen, w, ((-2 * dims - 1, *range(-dims, 0)), tuple(range(1, dims + 2))))
+        parts.append(np.moveaxis(y, -1, -dims - 1))
+    return np.concatenate(parts, -dims - 1) + bias.reshape(-1, *(1,) * dims)
+
+
 def replaced(x, index, value):
     y = x.copy()
     y[index] = value
     return y
+
+
+def attended(q, k, may_attend=True, causal=False, scale=None):
+    T, S = q.shape[-2], k.shape[-2]
+    seen = np.tri(T, S, S - T if causal else S, dtype=bool) & np.asarray(may_attend)
+    e = np.exp(q @ k.swapaxes(-1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)) * seen
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def waves(positions, width, longest):
+    i = np.arange(width)
+    angles = np.expand_dims(positions, -1) / longest ** (i // 2 * 2 / width)
+    return np.where(i % 2 == 0, np.sin(angles), np.cos(angles))
 
 
 class Run:

@@ -4,7 +4,7 @@ known at every other: LeCun et al., "Gradient-based learning applied to document
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import sqrt
 from typing import Any
 
 from .. import functional
@@ -68,8 +68,8 @@ class Convolution(Module):
 
     def reset_parameters(self, rng: Generator | None = None) -> None:
         """Draws W and b anew."""
-        fan = prod(self.weight.shape[1:])  # of a convolution: the weights that each output sums over
-        bound = 1 / sqrt(fan) if fan else 0.0
+        fan_in, _ = init.fans(self.weight)
+        bound = 1 / sqrt(fan_in) if fan_in else 0.0
         init.uniform_(self.weight, -bound, bound, rng)
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound, rng)
