@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf, log
 from typing import Any
 
-from .groups import Family, Slot, number
-from .optimizer import Optimizer
+from .groups import Family, Slot, flag, number
+from .optimizer import Optimizer, whole_gradient
 
 
 def adam_step(
@@ -30,6 +30,9 @@ class Adam(Optimizer):
         θ ← θ − η m̂ / (√v̂ + ε)
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; `adam_step` is these lines.
+    maximize=True goes up: its g is −∂L/∂θ + λ θ. amsgrad=True puts the largest v so far in the place of v, so that
+    steps do not grow again where gradients become small: Reddi, Kale and Kumar, "On the Convergence of Adam and Beyond"
+    (2018), algorithm 2; the correction of v̂ stays, as in PyTorch.
 
     The update saves passes over memory. It keeps the sums M = m / (1 − β₁) and V = v / (1 − β₂), which need no factor
     for g, and leaves the factors c₁ = (1 − β₁) / (1 − β₁ᵗ) and c₂ = √((1 − β₂) / (1 − β₂ᵗ)) to the two numbers
@@ -40,7 +43,7 @@ class Adam(Optimizer):
         θ ← θ − a M / (√V + b)                  since m̂ = c₁ M and √v̂ + ε = c₂ (√V + b)
     """
 
-    OPTIONS: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay")
+    OPTIONS: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize")
     decoupled = False
 
     def __init__(
@@ -50,16 +53,20 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        options = {"weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize}
+        super().__init__(params, lr=lr, betas=betas, eps=eps, **options)
 
     @staticmethod
     def checked(**options: Any) -> dict[str, Any]:
-        betas = options.pop("betas")
+        betas, flags = options.pop("betas"), {name: flag(name, options.pop(name)) for name in ("amsgrad", "maximize")}
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise ValueError(f"betas are two numbers (β₁, β₂), not {betas!r}")
         betas = tuple(number(f"betas[{i}]", beta, 0, below=1) for i, beta in enumerate(betas))
-        return {name: number(name, x, 0) for name, x in options.items()} | {"betas": betas}
+        return {name: number(name, x, 0) for name, x in options.items()} | {"betas": betas} | flags
 
     @staticmethod
     def numbers(options: dict[str, Any]) -> dict[str, float]:
@@ -78,34 +85,38 @@ class Adam(Optimizer):
         }
 
     @staticmethod
-    def kept(options: dict[str, Any]) -> tuple[str, ...]:
-        return ("m_sum", "v_sum")
+    def kept(options: dict[str, Any]) -> dict[str, float]:
+        return dict.fromkeys(("m_sum", "v_sum", *(["v_max"] if options["amsgrad"] else [])), 0.0)
 
     @staticmethod
     def convert(family: Family, before: dict[str, Any], after: dict[str, Any]) -> None:
         """M and V are in units of 1 / (1 − β)."""
         xp = family.xp
-        for name, old, new in zip(("m_sum", "v_sum"), before["betas"], after["betas"], strict=True):
+        for names, old, new in zip((["m_sum"], ["v_sum", "v_max"]), before["betas"], after["betas"], strict=True):
             for slot in family.slots if old != new else ():
-                x = slot.arrays[name]
-                xp.multiply(x, xp.constant((1 - old) / (1 - new), x.dtype), out=x)
+                for x in [slot.arrays[name] for name in names if name in slot.arrays]:
+                    xp.multiply(x, xp.constant((1 - old) / (1 - new), x.dtype), out=x)
 
     def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
-        decay = options["weight_decay"] != 0
+        amsgrad, maximize = options["amsgrad"], options["maximize"]
+        decay = o.weight_decay if options["weight_decay"] and not self.decoupled else None
+        shrink = options["weight_decay"] != 0 and self.decoupled
+        plain = decay is None and not maximize
         self.correct(xp, o, family)
         for slot, p, g in ready:
-            M, V, s = slot.arrays["m_sum"], slot.arrays["v_sum"], slot.scratch
-            if decay and self.decoupled:
+            M, V, (s,) = slot.arrays["m_sum"], slot.arrays["v_sum"], slot.scratch
+            if shrink:
                 xp.multiply(p, o.shrink, out=p)  # θ ← θ − η λ θ
-            elif decay:
-                xp.multiply(p, o.weight_decay, out=s)
-                g = xp.add(s, g, out=s)  # g ← ∂L/∂θ + λ θ
+            if not plain:
+                g = whole_gradient(xp, p, g, decay, maximize, out=s)
             xp.multiply(M, o.beta1, out=M)
             xp.add(M, g, out=M)  # M ← β₁ M + g
             xp.multiply(V, o.beta2, out=V)
             xp.multiply(g, g, out=s)
             xp.add(V, s, out=V)  # V ← β₂ V + g²
+            if amsgrad:
+                V = xp.maximum(slot.arrays["v_max"], V, out=slot.arrays["v_max"])
             xp.sqrt(V, out=s)
             xp.add(s, slot.b, out=s)
             xp.divide(M, s, out=s)
@@ -146,5 +157,8 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

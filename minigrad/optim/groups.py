@@ -30,10 +30,17 @@ def number(name: str, value: Any, low: float = -inf, below: float = inf) -> floa
     return x
 
 
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is True or False, not {value!r}")
+    return bool(value)
+
+
 class Rule:
     """What the rule of an optimiser says of itself, from its options alone."""
 
     OPTIONS: tuple[str, ...] = ()
+    SCRATCH = 1  # how many arrays of a parameter's shape a step computes in
 
     @staticmethod
     def checked(**options: Any) -> dict[str, Any]:
@@ -46,8 +53,8 @@ class Rule:
         raise NotImplementedError
 
     @staticmethod
-    def kept(options: dict[str, Any]) -> tuple[str, ...]:
-        """The names of the arrays that are kept for each parameter, of its shape and 0 at first."""
+    def kept(options: dict[str, Any]) -> dict[str, float]:
+        """The arrays that are kept for each parameter, of its shape: {name: the value that it begins with}."""
         raise NotImplementedError
 
     @staticmethod
@@ -57,15 +64,17 @@ class Rule:
 
 class Slot:
     """What an optimiser keeps for one parameter: the steps `t` that it took part in, and the arrays that its rule
-    names. Beside them lie what a step computes in: the numbers `a` and `b` and an array `scratch`."""
+    names, from its first gradient on: a frozen parameter costs nothing. Beside them lie what a step computes in: the
+    numbers `a` and `b` and the arrays `scratch`."""
 
     t: Any
     a: Any
     b: Any
-    scratch: Any
+    scratch: tuple
 
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
+        self.begun = False
         self.arrays: dict[str, Any] = {}
 
     def state(self) -> dict[str, Any]:
@@ -88,24 +97,32 @@ class Family:
         self.wide = wide = np.promote_types(like.dtype, np.float32)
         self.one = xp.ones((), wide)
         self.o = SimpleNamespace(**{name: xp.zeros((), wide) for name in rule.numbers(options)})
+        self.kept: dict[str, float] = {}
         vectors = xp.zeros((3, len(slots)), wide)
         self.t, self.a, self.b = vectors[0], vectors[1], vectors[2]
         # The parameters take turns with one piece of memory to compute in: it stays in the cache.
-        scratch = xp.empty(max(slot.parameter.size for slot in slots), wide)
+        scratch = xp.empty((rule.SCRATCH, max(slot.parameter.size for slot in slots)), wide)
         for i, slot in enumerate(slots):
             x = slot.parameter.data
             slot.t, slot.a, slot.b = (xp.reshape(v[i : i + 1], ()) for v in (self.t, self.a, self.b))
-            slot.scratch = xp.reshape(scratch[: x.size], x.shape)
+            slot.scratch = tuple(xp.reshape(scratch[k, : x.size], x.shape) for k in range(rule.SCRATCH))
         self.follow(options)
 
     def follow(self, options: dict[str, Any]) -> None:
         """Brings the numbers up to date, and the arrays, which an option may call for (momentum)."""
         for name, value in self.rule.numbers(options).items():
             getattr(self.o, name)[...] = value
+        self.kept = self.rule.kept(options)
         for slot in self.slots:
-            for name in self.rule.kept(options):
-                if name not in slot.arrays:
-                    slot.arrays[name] = self.xp.zeros_like(slot.parameter.data, dtype=self.wide)
+            if slot.begun:
+                self.begin(slot)
+
+    def begin(self, slot: Slot) -> None:
+        """Makes the arrays of a slot that are not there yet."""
+        slot.begun = True
+        for name, value in self.kept.items():
+            if name not in slot.arrays:
+                slot.arrays[name] = self.xp.full_like(slot.parameter.data, value, dtype=self.wide)
 
     def ready(self, what: str) -> list[tuple[Slot, Any, Any]]:
         """(slot, parameter, gradient) wherever there is a gradient; their steps are counted."""
@@ -120,6 +137,8 @@ class Family:
                     f"{what}: a parameter of shape {x.shape} was moved or cast after the first step; make the "
                     "optimiser afterwards, and carry the state over by state_dict() and load_state_dict()"
                 )
+            if not slot.begun:
+                self.begin(slot)
             found.append((slot, x, g if self.wide == self.dtype else self.xp.astype(g, self.wide)))
         for t in [self.t] if len(found) == len(self.slots) else [slot.t for slot, _, _ in found]:
             self.xp.add(t, self.one, out=t)
@@ -135,6 +154,7 @@ class Group(UserDict):
         self.data = {"params": parameters, **self.accepted(options)}
         self.slots = [Slot(p) for p in parameters]
         self.families: list[Family] = []  # made at the first step, when the parameters are where they will stay
+        self.initial_lr: float | None = None  # η₀ of the schedules, which is forgotten where a rate is set by hand
 
     @property
     def options(self) -> dict[str, Any]:
@@ -158,6 +178,8 @@ class Group(UserDict):
         if name == "params":
             raise TypeError("the parameters of a group are fixed; use add_param_group for more")
         self.data |= self.accepted(before | {name: value})
+        if name == "lr":
+            self.initial_lr = None
         for family in self.families:
             family.follow(self.options)
             self.kind.convert(family, before, self.options)

@@ -6,18 +6,29 @@ that every step is the same program. They are set with plain numbers:
 
     optimizer.lr = 0.1                            # in all groups
     optimizer.param_groups[0]["lr"] = 0.1         # in one
+
+Frozen parameters (`requires_grad_(False)`) are skipped for as long as they are frozen: fine-tuning trains a head, and
+then, with a smaller rate, what is below it:
+
+    backbone.requires_grad_(False)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)             # learns the head alone
+    backbone.requires_grad_()                                     # from here on everything
+
+    optimizer = optim.SGD(head.parameters(), lr=0.1)              # or with a group, and a rate, of its own:
+    optimizer.add_param_group({"params": backbone.parameters(), "lr": 0.001})
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..backends import move, namespace
-from ..creation import array
+from ..creation import Parameter, array
 from ..inplace import stamp
+from ..modes import enable_grad
 from ..tensor import Tensor
 from .groups import Family, Group, Rule, Slot
 
@@ -26,7 +37,8 @@ class Optimizer(Rule):
     """The base of all optimisers.
 
     `params` are the tensors to change: an iterable of them, such as `model.parameters()`, or a list of dictionaries
-    {"params": iterable, option: value …}, one for each group that has options of its own.
+    {"params": iterable, option: value …}, one for each group that has options of its own. Parameters of a module may
+    be frozen, but not all of them.
     """
 
     def __init__(self, params: Any, **options: Any) -> None:
@@ -34,13 +46,27 @@ class Optimizer(Rule):
         self.param_groups: list[Group] = []
         for group in grouped(type(self).__name__, params):
             self.add_param_group(group)
+        slots = [slot for group in self.param_groups for slot in group.slots]
+        if not any(slot.parameter.requires_grad for slot in slots):
+            raise ValueError(
+                f"{type(self).__name__}: all {len(slots)} parameters are frozen, so there is nothing to learn; "
+                "let some of them learn with requires_grad_()"
+            )
 
     def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         """The rule itself: changes the parameters."""
         raise NotImplementedError
 
-    def step(self) -> None:
-        """One update of every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update of every parameter that has a gradient.
+
+        `closure`, if given, is called first: it forgets the old gradients, computes the loss, calls its `backward`, and
+        returns it; so does `step`.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         what = f"{type(self).__name__}.step"
         for group in self.param_groups:
             for family in group.families or group.open():
@@ -49,6 +75,7 @@ class Optimizer(Rule):
                     self.update(group.data, family, ready)
                 for _, x, _ in ready:
                     stamp(x, what)
+        return loss
 
     def zero_grad(self) -> None:
         """Forgets all gradients (to None)."""
@@ -93,14 +120,14 @@ class Optimizer(Rule):
         """Copies of the state and the options, which `load_state_dict` continues from bit for bit.
 
         {"state": {i: {name: Tensor}}, "param_groups": [{"params": [i …], option: value …}]}, where i counts the
-        parameters through all groups; before the first step no parameter has a state.
+        parameters through all groups; before its first gradient a parameter has no state.
         """
         state, groups, start = {}, [], 0
         for group in self.param_groups:
             indices = list(range(start, start := start + len(group.slots)))
             groups.append({**group.options, "params": indices})
-            if group.families:
-                for i, slot in zip(indices, group.slots, strict=True):
+            for i, slot in zip(indices, group.slots, strict=True):
+                if slot.begun:
                     state[i] = {name: Tensor(namespace(x).copy(x)) for name, x in slot.state().items()}
         return {"state": state, "param_groups": groups}
 
@@ -114,11 +141,30 @@ class Optimizer(Rule):
             group.data |= group.accepted({name: given[name] for name in self.OPTIONS})
             for family in group.open() if state else group.families:
                 family.follow(group.options)
-            for i, slot in enumerate(group.slots, start):
-                for name, x in slot.state().items() if group.families else ():
-                    value = state.get(i, {}).get(name, 0.0)
-                    x[...] = move(array(value, x.dtype), namespace(x).device(x))
+            numbered = {id(slot): i for i, slot in enumerate(group.slots, start)}
+            for family in group.families:
+                for slot in family.slots:
+                    load_slot(family, slot, state.get(numbered[id(slot)]))
             start += len(group.slots)
+
+
+def load_slot(family: Family, slot: Slot, state: Mapping[str, Any] | None) -> None:
+    """Writes a state into a slot; None is that of a parameter without a gradient so far."""
+    if state is None:
+        slot.begun, slot.arrays = False, {}
+        slot.t[...] = 0
+        return
+    family.begin(slot)
+    for name, x in slot.state().items():
+        x[...] = move(array(state[name], x.dtype), namespace(x).device(x))
+
+
+def whole_gradient(xp: Any, p: Any, g: Any, decay: Any, maximize: bool, out: Any) -> Any:
+    """g ← ±∂L/∂θ + λ θ, formed in `out` unless it is ∂L/∂θ itself; decay is λ, or None for 0, and − is to maximise."""
+    if decay is None:
+        return xp.negative(g, out=out) if maximize else g
+    xp.multiply(p, decay, out=out)
+    return (xp.subtract if maximize else xp.add)(out, g, out=out)
 
 
 def grouped(name: str, params: Any) -> list[Mapping[str, Any]]:
@@ -151,7 +197,7 @@ def listed(name: str, params: Any) -> list[Any]:
 
 
 def checked_parameters(name: str, params: Any, known: set[int]) -> list[Tensor]:
-    """The parameters of one group: leaves that ask for gradients, each only once."""
+    """The parameters of one group: leaves that ask for gradients, or parameters of a module that are frozen."""
     parameters = listed(name, params)
     for i, p in enumerate(parameters):
         wrong = None
@@ -161,7 +207,7 @@ def checked_parameters(name: str, params: Any, known: set[int]) -> list[Tensor]:
             wrong = f"is a {type(p).__name__}, not a Tensor"
         elif not p.is_leaf:
             wrong = f"is the result of {p.node.op.name}, not a leaf; use .detach().requires_grad_() where it is made"
-        elif not p.requires_grad:
+        elif not p.requires_grad and not (isinstance(p, Parameter) and p.dtype.kind == "f"):
             wrong = "does not require gradients; make it with requires_grad=True"
         elif id(p) in known:
             wrong = "was given twice"
@@ -201,7 +247,7 @@ def misfits(optimizer: Optimizer, given: Any) -> list[str]:
     return problems + [f"state {i!r}: there is no such parameter" for i in state if i not in range(start)]
 
 
-def slot_misfits(i: int, given: Mapping[str, Any], shape: tuple, kept: tuple[str, ...]) -> list[str]:
+def slot_misfits(i: int, given: Mapping[str, Any], shape: tuple, kept: Iterable[str]) -> list[str]:
     shapes = {"step": (), **dict.fromkeys(kept, shape)}
     if given.keys() != shapes.keys():
         return [f"state {i}: expected {', '.join(shapes)}; got {', '.join(map(str, given)) or 'nothing'}"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .groups import Family, Slot, number
-from .optimizer import Optimizer
+from .groups import Family, Slot, flag, number
+from .optimizer import Optimizer, whole_gradient
 
 
 class SGD(Optimizer):
@@ -19,10 +19,10 @@ class SGD(Optimizer):
 
     Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning" (2013),
     eqs. 1 and 2, nesterov eqs. 3 and 4. There the velocity is v = −η b; as in PyTorch, b is a sum of gradients, and a
-    new η acts on all of it at once.
+    new η acts on all of it at once. maximize=True goes up: its g is −∂L/∂θ + λ θ.
     """
 
-    OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
+    OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 
     def __init__(
         self,
@@ -32,18 +32,19 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov
-        )
+        options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(params, lr=lr, maximize=maximize, **options)
 
     @staticmethod
     def checked(**options: Any) -> dict[str, Any]:
-        nesterov = bool(options.pop("nesterov"))
+        flags = {name: flag(name, options.pop(name)) for name in ("nesterov", "maximize")}
         options = {name: number(name, x, -inf if name == "dampening" else 0) for name, x in options.items()}
-        if nesterov and (not options["momentum"] or options["dampening"]):
+        if flags["nesterov"] and (not options["momentum"] or options["dampening"]):
             raise ValueError("nesterov needs a momentum above 0 and no dampening")
-        return options | {"nesterov": nesterov}
+        return options | flags
 
     @staticmethod
     def numbers(options: dict[str, Any]) -> dict[str, float]:
@@ -51,21 +52,20 @@ class SGD(Optimizer):
         return numbers | {"lr_momentum": options["lr"] * options["momentum"]}
 
     @staticmethod
-    def kept(options: dict[str, Any]) -> tuple[str, ...]:
-        return ("momentum_buffer",) if options["momentum"] else ()
+    def kept(options: dict[str, Any]) -> dict[str, float]:
+        return {"momentum_buffer": 0.0} if options["momentum"] else {}
 
     def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
-        decay, momentum, dampening, nesterov = (
-            options[name] != 0 for name in ("weight_decay", "momentum", "dampening", "nesterov")
-        )
+        momentum, dampening, nesterov = (options[name] != 0 for name in ("momentum", "dampening", "nesterov"))
+        decay, maximize = o.weight_decay if options["weight_decay"] else None, options["maximize"]
+        plain = decay is None and not maximize
         if momentum and dampening:
             first_or_later(xp, family)
         for slot, p, g in ready:
-            s, d, rate = slot.scratch, g, o.lr
-            if decay:
-                xp.multiply(p, o.weight_decay, out=s)
-                d = g = xp.add(s, g, out=s)  # g ← ∂L/∂θ + λ θ
+            (s,), d, rate = slot.scratch, g, o.lr
+            if not plain:
+                d = g = whole_gradient(xp, p, g, decay, maximize, out=s)
             if momentum:
                 d = b = slot.arrays["momentum_buffer"]
                 xp.multiply(b, o.momentum, out=b)
