@@ -17,7 +17,7 @@ runs without twins altogether.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -84,17 +84,49 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
     return [lambda xp, g, *saved, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs]
 
 
-def fused(target: Any, takes: Callable, extras: tuple[str, ...] = (), **formulas: Callable) -> Callable:
+def names(formula: Callable) -> tuple[str, ...]:
+    """What a formula asks for beside xp and g."""
+    return formula.__code__.co_varnames[2 : formula.__code__.co_argcount]
+
+
+class Sharing:
+    """Formulas that begin with the same computation, `shared(xp, g, …)`: it runs once, before the first of them, and
+    what it gives takes the place of g. The walk asks for the formulas anew at each visit, so nothing of an earlier one
+    is used again."""
+
+    def __init__(self, shared: Callable, formulas: list) -> None:
+        self.shared, self.formulas, self.count = shared, formulas, len(names(shared))
+
+    def __iter__(self) -> Iterator:
+        known: list = []
+
+        def after(formula: Callable) -> Callable:
+            def call(xp: Any, g: Any, *args: Any) -> Any:
+                if not known:
+                    known.append(self.shared(xp, g, *args[: self.count]))
+                return formula(xp, known[0], *args[self.count :])
+
+            return call
+
+        return iter([formula and after(formula) for formula in self.formulas])
+
+
+def fused(
+    target: Any, takes: Callable, extras: tuple[str, ...] = (), shared: Callable | None = None, **formulas: Callable
+) -> Callable:
     """Declares the twin of a composition, as `@op` declares an operation.
 
     `takes(*args, **kwargs)` looks at a call, and returns None to leave it to the definition, or what the twin computes
     with: the arrays of the inputs, their nodes, and the options. `extras` name by-products that the forward formula
-    returns after y, for the backward formulas to use.
+    returns after y, for the backward formulas to use. `shared` is what all of these begin with: see Sharing.
     """
 
     def declare(forward: Callable) -> Callable:
         operation = Op(forward, formulas, target.domain, extras)
         operation.definition, operation.through = target.definition, through_definition
+        if shared is not None:
+            operation.needs = operation.asks = [(*names(shared), *names(f)) if f else () for f in operation.formulas]
+            operation.pulls = Sharing(shared, operation.formulas)
         target.twin[:] = operation, takes
         return target
 

@@ -14,16 +14,28 @@ def of_floats(x: Any) -> bool:
     return isinstance(x, Tensor) and x.data.dtype.kind == "f"
 
 
+def towards_silu(xp: Any, g: Any, y: Any, s: Any) -> Any:
+    """∂x = g s (1 + x (1 − s)) = g (y + s − y s)"""
+    d = xp.multiply(y, s, out=xp.empty_like(y))
+    xp.subtract(y, d, out=d)
+    d += s
+    d *= g
+    return d
+
+
 @fused(
     functional.silu,
     extras=("s",),
-    x=lambda xp, g, y, s: g * (y + s - y * s),
-    takes=lambda x: ((x.data,), (x.node,), {}) if of_floats(x) else None,
+    x=towards_silu,
+    takes=lambda x: ((x.data,), (x.node,), {}) if of_floats(x) and x.dtype.itemsize > 2 else None,
 )
 def silu(xp: Any, x: Any) -> Any:
-    """y = x s with s = σ(x)        ∂x = g s (1 + x (1 − s)) = g (y + s − y s)"""
-    z = xp.exp(-xp.abs(x))
-    s = xp.maximum(z, x >= 0) / (1 + z)
+    """y = x s with s = σ(x) = 1 / (1 + e⁻ˣ), 0 where e⁻ˣ is infinite: in float16 that is early, from x = −11 on"""
+    s = xp.negative(x, out=xp.empty_like(x))
+    with xp.quiet():
+        xp.exp(s, out=s)
+    s += 1
+    xp.reciprocal(s, out=s)
     return x * s, s
 
 
@@ -31,7 +43,9 @@ def towards_x(xp: Any, g: Any, x: Any, p: Any, approximate: str) -> Any:
     """∂x = g (Φ + x φ) with φ = Φ′. Products are ordered so that ∞ · 0 does not occur in the tails."""
     if approximate == "none":
         with xp.quiet():  # x² may be infinite, and then e^(−x²/2) is 0
-            d = xp.exp(x * x * -0.5)
+            d = xp.multiply(x, x, out=xp.empty_like(x))
+            d *= -0.5
+            xp.exp(d, out=d)
         d *= 1 / sqrt(2 * pi)
         d *= x
     else:  # p = ½ (1 + t), so that 1 − t² = 4 p (1 − p)

@@ -45,38 +45,30 @@ def product(xp: Any, a: Any, b: Any, like: Any) -> Any:
     return xp.matmul(a, b, out=xp.empty_like(like)) if like.shape == y_shape else xp.matmul(a, b)
 
 
-def towards_scores(xp: Any, g: Any, value: Any, y: Any, p: Any) -> Any:
+def towards_scores(xp: Any, g: Any, value: Any, y: Any, p: Any) -> tuple:
     """∂(q kᵀ / √D) = P (∂P − Σ ∂P P) with ∂P = g vᵀ, and Σ ∂P P over the keys is Σ g y over the numbers of a value
 
-    Keys by queries, like p: (…, S, T).
+    Keys by queries, like p: (…, S, T). Given beside g, for all the formulas.
     """
     d = xp.matmul(value, xp.swapaxes(g, -1, -2))  # (…, S, T)
     shared = xp.matmul(xp.ones((1, y.shape[-1]), y.dtype), xp.swapaxes(g * y, -1, -2))  # (…, 1, T)
-    return xp.multiply(xp.subtract(d, shared, out=d), p, out=d)
+    return g, xp.multiply(xp.subtract(d, shared, out=d), p, out=d)
 
 
-def towards_query(xp: Any, g: Any, query: Any, key: Any, value: Any, y: Any, p: Any, scale: float, held: list) -> Any:
-    """∂q = ∂(q kᵀ / √D) k / √D        The gradient of the scores is left for the key, which is asked next."""
-    d = towards_scores(xp, g, value, y, p)
-    held[:] = g, d
-    gq = product(xp, xp.swapaxes(d, -1, -2), key, like=query)
+def towards_query(xp: Any, both: tuple, query: Any, key: Any, scale: float) -> Any:
+    """∂q = ∂(q kᵀ / √D) k / √D"""
+    gq = product(xp, xp.swapaxes(both[1], -1, -2), key, like=query)
     return xp.multiply(gq, scale, out=gq)
-
-
-def towards_key(xp: Any, g: Any, key: Any, value: Any, y: Any, p: Any, scaled: Any, held: list) -> Any:
-    """∂k = ∂(q kᵀ / √D)ᵀ q / √D"""
-    d = held[1] if held and held[0] is g else towards_scores(xp, g, value, y, p)
-    held.clear()
-    return product(xp, d, scaled, like=key)
 
 
 @fused(
     functional.scaled_dot_product_attention,
     takes=without_dropout,
-    extras=("p", "scaled", "held"),
+    extras=("p", "scaled"),
+    shared=towards_scores,
     query=towards_query,
-    key=towards_key,
-    value=lambda xp, g, value, p: product(xp, p, g, like=value),
+    key=lambda xp, both, key, scaled: product(xp, both[1], scaled, like=key),  # ∂k = ∂(q kᵀ / √D)ᵀ q / √D
+    value=lambda xp, both, value, p: product(xp, p, both[0], like=value),
 )
 def scaled_dot_product_attention(
     xp: Any, query: Any, key: Any, value: Any, may_attend: Any = None, *, scale: float
@@ -94,7 +86,7 @@ def scaled_dot_product_attention(
     xp.exp(xp.subtract(p, top, out=p), out=p)
     total = xp.matmul(xp.ones((1, p.shape[-2]), p.dtype), p)  # faster than a sum
     xp.multiply(p, 1 / (total if may_attend is None else xp.where(total == 0, 1, total)), out=p)
-    return product(xp, xp.swapaxes(p, -1, -2), value, like=query), p, scaled, []
+    return product(xp, xp.swapaxes(p, -1, -2), value, like=query), p, scaled
 
 
 def least(xp: Any, may_attend: Any, dtype: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import functional
 from ..composition import fused
-from ..functional.convolution import fitted
+from ..functional.convolution import fitted, output_size
 from ..tensor import Tensor
 
 
@@ -96,14 +96,13 @@ def towards_x(xp: Any, g: Any, weight: Any, x_shape: Any, stride: Any, padding: 
 def towards_weight(xp: Any, g: Any, columns: Any, weight_shape: Any, groups: int) -> Any:
     """∂W = gᵀ columns. BLAS is slow where a sum over many rows gives a small matrix: then image by image."""
     outputs, inputs, *kernel = weight_shape
-    count, dims = len(g), len(kernel)
-    rows, length = rows_of(xp, g, groups), columns.shape[1] // count
+    count, dims, length = len(g), len(kernel), columns.shape[1] // len(g)
     if length > columns.shape[2]:
-        rows = xp.reshape(rows, (groups, count, length, outputs // groups))
+        images = xp.swapaxes(xp.reshape(g, (count, groups, outputs // groups, length)), 0, 1)
         columns = xp.reshape(columns, (groups, count, length, columns.shape[2]))
-        dw = xp.sum(xp.matmul(xp.swapaxes(rows, -1, -2), columns), axis=1)
+        dw = xp.sum(xp.matmul(images, columns), axis=1)
     else:
-        dw = xp.matmul(xp.swapaxes(rows, -1, -2), columns)
+        dw = xp.matmul(xp.swapaxes(rows_of(xp, g, groups), 1, 2), columns)
     dw = xp.reshape(dw, (outputs, *kernel, inputs))
     in_order = xp.empty(weight_shape, dtype=dw.dtype)  # as the weight lies in memory: optimisers walk through both
     in_order[...] = xp.transpose(dw, (0, dims + 1, *range(1, dims + 1)))
@@ -111,9 +110,9 @@ def towards_weight(xp: Any, g: Any, columns: Any, weight_shape: Any, groups: int
 
 
 def towards_bias(xp: Any, g: Any) -> Any:
-    """∂b = Σ g over images and places, as a product with ones, which is 5 × as fast"""
-    rows = rows_of(xp, g, 1)[0]
-    return xp.matmul(xp.ones((len(rows),), dtype=g.dtype), rows)
+    """∂b = Σ g over images and places: along the places a product with ones, 4 × as fast as a sum"""
+    g = xp.reshape(g, (len(g), g.shape[1], prod(g.shape[2:])))
+    return xp.sum(xp.matmul(g, xp.ones((g.shape[2],), dtype=g.dtype)), axis=0)
 
 
 def convolved(
@@ -124,9 +123,12 @@ def convolved(
     w = xp.reshape(weight, (groups, outputs // groups, inputs, *kernel))
     w = turned(xp, w, (0,), (*range(3, w.ndim), 2), (1,))  # (G, K·C/G, O/G)
     y = xp.matmul(columns, w)  # (G, N·P, O/G)
-    if bias is not None:
-        xp.add(y, xp.reshape(bias, (groups, 1, outputs // groups)), out=y)
-    out = functional.convolution.output_size("conv", x.shape, kernel, stride, dilation, padding)
+    out = output_size("convolution", x.shape, kernel, stride, dilation, padding)
+    if bias is not None:  # a whole row of the image at once: the runs of a sum should be long
+        row = (groups, y.shape[1] // out[-1], out[-1] * y.shape[2])
+        tiled = xp.tile(xp.reshape(bias, (groups, 1, y.shape[2])), (1, 1, out[-1]))
+        y = xp.reshape(y, row)
+        xp.add(y, tiled, out=y)
     y = xp.reshape(y, (groups, len(x), *out, outputs // groups))
     y = xp.transpose(y, (1, 0, y.ndim - 1, *range(2, y.ndim - 1)))
     return xp.reshape(y, (len(x), outputs, *out)), columns

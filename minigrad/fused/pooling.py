@@ -18,8 +18,6 @@ from ..functional.pooling import all_counted, framed
 from ..tensor import Tensor
 from .convolution import places
 
-Pairs = list[tuple[tuple, tuple]]
-
 
 def passes(shape: tuple, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> list[tuple]:
     """For each axis, the last first: the shapes before and after pooling along it; for each place in a window, the
@@ -40,8 +38,21 @@ def passes(shape: tuple, kernel: Any, stride: Any, padding: Any, dilation: Any, 
 def like(xp: Any, x: Any, shape: tuple, value: Any, dtype: Any) -> Any:
     """An array full of a value whose axes lie in memory in the order of those of x, so that passes have long runs."""
     order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    y = xp.full(tuple(shape[axis] for axis in order), value, dtype=dtype)
+    shape = tuple(shape[axis] for axis in order)
+    y = xp.full(shape, value, dtype=dtype) if value else xp.zeros(shape, dtype=dtype)
     return xp.transpose(y, sorted(range(x.ndim), key=order.__getitem__))
+
+
+def over_windows(xp: Any, combine: Any, x: Any, start: float, pooled: tuple, pairs: list) -> Any:
+    """combine, which is maximum or add, over the places in a window, from a start that changes nothing."""
+    if len(pairs) > 1 and all(windows == pairs[0][0] for windows, _ in pairs):  # all of them inside of x
+        (_, first), (_, second), *pairs = pairs
+        y = combine(x[first], x[second])
+    else:
+        y = like(xp, x, pooled, start, x.dtype)
+    for windows, there in pairs:
+        combine(y[windows], x[there], out=y[windows])
+    return y
 
 
 # ---- maximum
@@ -69,10 +80,7 @@ def maxima(
     before = []
     for _, pooled, pairs, _ in passes(x.shape, kernel_size, stride, padding, dilation, ceil_mode):
         before.append(x)
-        y = like(xp, x, pooled, -inf, x.dtype)
-        for windows, there in pairs:
-            xp.maximum(y[windows], x[there], out=y[windows])
-        x = y
+        x = over_windows(xp, xp.maximum, x, -inf, pooled, pairs)
     return x, tuple(before)
 
 
@@ -90,16 +98,21 @@ def towards_winners(
     """∂x = g at the first place of each window that holds the maximum: last pass first, for each place in a window,
     to the windows that still wait for theirs. The first row that holds it, and there the first column: row by row."""
     maybe_nan = not isinstance(y, np.ndarray) or bool(xp.isnan(xp.max(y)))  # a device is not asked: that would wait
+    if g.strides != y.strides:  # as after a Flatten: once in the order of y, and not at every place
+        told, g = g, like(xp, y, y.shape, 0, g.dtype)
+        g[...] = told
     each = passes(before[0].shape, kernel_size, stride, padding, dilation, ceil_mode)
     for x, (_, pooled, pairs, apart) in zip(reversed(before), reversed(each), strict=True):
-        dx = xp.zeros_like(x)
-        waiting = like(xp, x, pooled, True, bool)
-        for windows, there in pairs:
-            wins = xp.equal(x[there], y[windows])
-            if maybe_nan:
-                wins |= xp.isnan(x[there])
-            wins &= waiting[windows]
-            waiting[windows] ^= wins
+        dx, waiting = like(xp, x, x.shape, 0, x.dtype), like(xp, x, pooled, True, bool)
+        for i, (windows, there) in enumerate(pairs):
+            wins = waiting[windows]
+            if i < len(pairs) - 1:  # else: who still waits holds it at the last place
+                holds = xp.equal(x[there], y[windows])
+                if maybe_nan:
+                    holds |= xp.isnan(x[there])
+                holds &= wins
+                wins ^= holds
+                wins = holds
             part = xp.where(wins, g[windows], 0)
             if apart:
                 dx[there] = part
@@ -149,10 +162,7 @@ def with_one_count(name: str, dims: int) -> Any:
 
 def means(xp: Any, x: Any, kernel_size: Any, stride: Any, padding: Any) -> Any:
     for _, pooled, pairs, _ in passes(x.shape, kernel_size, stride, padding, (1,) * len(kernel_size), False):
-        y = like(xp, x, pooled, 0, x.dtype)
-        for windows, there in pairs:
-            y[windows] += x[there]
-        x = y
+        x = over_windows(xp, xp.add, x, 0, pooled, pairs)
     return xp.divide(x, prod(kernel_size), out=x)
 
 

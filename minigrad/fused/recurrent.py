@@ -11,7 +11,7 @@ the products W h are faster than h Wᵀ. A one below h brings the bias into the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .. import functional
@@ -60,38 +60,6 @@ def whole(target: Any, gates: int) -> Callable:
 
 
 # ---- what the twins share
-
-
-class Sweep:
-    """Formulas that share one walk back through time: `back(xp, g, weight_hh, run)` does it when the first of them is
-    called, and its result takes the place of g. The backward walk asks for the formulas anew at each visit."""
-
-    def __init__(self, back: Callable, formulas: list) -> None:
-        self.back, self.formulas = back, formulas
-
-    def __iter__(self) -> Iterator:
-        swept: list = []
-
-        def sharing(formula: Callable) -> Callable:
-            def call(xp: Any, g: Any, weight_hh: Any, run: Any, *args: Any) -> Any:
-                if not swept:
-                    swept.append(self.back(xp, g, weight_hh, run))
-                return formula(xp, swept[0], weight_hh, run, *args)
-
-            return call
-
-        return iter([formula and sharing(formula) for formula in self.formulas])
-
-
-def through_time(back: Callable) -> Callable:
-    """Lets the formulas of a twin share the sweep `back`."""
-
-    def declare(target: Any) -> Any:
-        operation = target.twin[0]
-        operation.pulls = Sweep(back, operation.formulas)
-        return target
-
-    return declare
 
 
 def walked(T: int, reverse: bool) -> list[tuple[int, int, int]]:
@@ -178,8 +146,8 @@ def incoming(xp: Any, g: Any, T: int, away: Any) -> Any:
 
 
 def flat(xp: Any, da: Any) -> Any:
-    """(T, G, N) → (G, T N)"""
-    return xp.reshape(xp.swapaxes(da, 0, 1), (da.shape[1], -1))
+    """(G, T, N) → (G, T N), without a copy"""
+    return xp.reshape(da, (len(da), -1))
 
 
 def rows(xp: Any, x: Any) -> Any:
@@ -187,13 +155,13 @@ def rows(xp: Any, x: Any) -> Any:
     return xp.reshape(x, (-1, x.shape[-1]))
 
 
-def towards_x(xp: Any, d: tuple, weight_hh: Any, run: tuple, weight_ih: Any) -> Any:
+def towards_x(xp: Any, d: tuple, weight_ih: Any) -> Any:
     """∂x_t = W_ihᵀ ∂a_t for all steps at once: (G, T N) (G, D) → (T, N, D)"""
     a, _, h, *_ = d
     return xp.reshape(xp.matmul(turned(xp, a), weight_ih), (-1, len(h), weight_ih.shape[1]))
 
 
-def towards_weight_ih(xp: Any, d: tuple, weight_hh: Any, run: tuple, x: Any, present: Any) -> Any:
+def towards_weight_ih(xp: Any, d: tuple, x: Any, present: Any) -> Any:
     """∂W_ih = Σ ∂a_t x_tᵀ over all steps and sequences: (G, T N) (T N, D) → (G, D)"""
     return xp.matmul(d[0], rows(xp, kept(xp, x, present)))
 
@@ -208,11 +176,11 @@ def towards_weight_hh(xp: Any, d: tuple, weight_hh: Any, run: tuple) -> Any:
 # For the sums W_ih x + b_ih and q = W_hh h + b_hh, a sweep finds (∂a, ∂q, ∂h₀, …): what all the formulas are made of.
 FORMULAS: dict[str, Callable] = {
     "x": towards_x,
-    "h": lambda xp, d, weight_hh, run: d[2],
+    "h": lambda xp, d: d[2],
     "weight_ih": towards_weight_ih,
     "weight_hh": towards_weight_hh,
-    "bias_ih": lambda xp, d, weight_hh, run: xp.sum(d[0], axis=1),
-    "bias_hh": lambda xp, d, weight_hh, run: xp.sum(d[1], axis=1),
+    "bias_ih": lambda xp, d: xp.matmul(d[0], xp.ones(d[0].shape[1], d[0].dtype)),
+    "bias_hh": lambda xp, d: xp.matmul(d[1], xp.ones(d[1].shape[1], d[1].dtype)),
 }
 
 
@@ -225,10 +193,10 @@ def rnn_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     T, (H, N) = len(hs) - 1, g.shape[:0:-1]
     g = incoming(xp, g, T, away)
     W, one = turned(xp, weight_hh), xp.constant(1, g.dtype)
-    da = xp.empty((T, H, N), g.dtype)
+    da, d = xp.empty((H, T, N), g.dtype), xp.empty((H, N), g.dtype)
     dh, back = g[T], xp.empty((H, N), g.dtype)
     for t, _, after in reversed(walked(T, reverse)):
-        h, d = hs[after, :H], da[t]
+        h = hs[after, :H]
         xp.add(dh, g[t], out=dh)
         if nonlinearity == "tanh":
             xp.multiply(h, h, out=d)
@@ -238,6 +206,7 @@ def rnn_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
             d[...] = xp.where(h > 0, dh, 0)
         if away is not None:
             xp.copyto(d, 0, where=away[t])
+        da[:, t] = d
         xp.matmul(W, d, out=back)
         if away is not None:
             xp.copyto(back, dh, where=away[t])
@@ -246,8 +215,7 @@ def rnn_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     return da, da, turned(xp, dh)
 
 
-@through_time(rnn_back)
-@fused(functional.rnn, takes=whole(functional.rnn, 1), extras=("run",), **FORMULAS)
+@fused(functional.rnn, takes=whole(functional.rnn, 1), extras=("run",), shared=rnn_back, **FORMULAS)
 def rnn(
     xp: Any,
     x: Any,
@@ -301,11 +269,11 @@ def lstm_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     g = incoming(xp, g, T, away)
     W, one = turned(xp, weight_hh), xp.constant(1, g.dtype)
     at_i, at_f, at_g, at_o = lstm_gates(H)
-    da, slope = xp.empty(gates.shape, g.dtype), xp.empty((4 * H, N), g.dtype)
+    da, d, slope = xp.empty((4 * H, T, N), g.dtype), xp.empty((4 * H, N), g.dtype), xp.empty((4 * H, N), g.dtype)
     dh, dc = g[T], g[T + 1]
     back_h, back_c, total, spare = (xp.empty((H, N), g.dtype) for _ in range(4))
     for t, before, _ in reversed(walked(T, reverse)):
-        a, d, tc = gates[t], da[t], bent_c[t]
+        a, tc = gates[t], bent_c[t]
         i, f, m, o = a[at_i], a[at_f], a[at_g], a[at_o]
         xp.add(dh, g[t], out=dh)
         xp.multiply(tc, tc, out=spare)
@@ -317,16 +285,16 @@ def lstm_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
         xp.multiply(total, cs[before], out=d[at_f])
         xp.multiply(total, i, out=d[at_g])
         xp.multiply(dh, tc, out=d[at_o])
-        xp.subtract(one, a, out=slope)  # σ′ = (1 − σ) σ, tanh′ = (1 − tanh) (1 + tanh)
-        for rows_ in lstm_bent(H):
-            s = slope[rows_]
-            xp.multiply(s, a[rows_], out=s)
+        xp.multiply(a, a, out=slope)  # σ′ = σ − σ², tanh′ = 1 − tanh²
+        for at in lstm_bent(H):
+            s = slope[at]
+            xp.subtract(a[at], s, out=s)
         s = slope[at_g]
-        xp.add(m, one, out=spare)
-        xp.multiply(s, spare, out=s)
+        xp.subtract(one, s, out=s)
         xp.multiply(d, slope, out=d)
         if away is not None:
             xp.copyto(d, 0, where=away[t])
+        da[:, t] = d
         xp.multiply(total, f, out=back_c)
         xp.matmul(W, d, out=back_h)
         if away is not None:
@@ -337,12 +305,12 @@ def lstm_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     return da, da, turned(xp, dh), turned(xp, dc)
 
 
-@through_time(lstm_back)
 @fused(
     functional.lstm,
     takes=whole(functional.lstm, 4),
     extras=("run",),
-    c=lambda xp, d, weight_hh, run: d[3],
+    shared=lstm_back,
+    c=lambda xp, d: d[3],
     **FORMULAS,
 )
 def lstm(
@@ -394,29 +362,30 @@ def gru_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     g = incoming(xp, g, T, away)
     W, one = turned(xp, weight_hh), xp.constant(1, g.dtype)
     at_r, at_z, at_n = slice(H), slice(H, 2 * H), slice(2 * H, 3 * H)
-    da, dq, slope = xp.empty(gates.shape, g.dtype), xp.empty(gates.shape, g.dtype), xp.empty((3 * H, N), g.dtype)
+    da, dq = xp.empty((3 * H, T, N), g.dtype), xp.empty((3 * H, T, N), g.dtype)
+    d, slope = xp.empty((3 * H, N), g.dtype), xp.empty((3 * H, N), g.dtype)
+    d_r, d_z, d_n, d_rz = d[at_r], d[at_z], d[at_n], d[: 2 * H]
     dh, back, spare = g[T], xp.empty((H, N), g.dtype), xp.empty((H, N), g.dtype)
     for t, before, _ in reversed(walked(T, reverse)):
-        a, d, e, q = gates[t], da[t], dq[t], qs[t]
+        a, q = gates[t], qs[t]
         r, z, n = a[at_r], a[at_z], a[at_n]
-        d_r, d_z, d_n = d[at_r], d[at_z], d[at_n]
         xp.add(dh, g[t], out=dh)
-        xp.subtract(one, a, out=slope)  # 1 − r, 1 − z, 1 − n
-        xp.multiply(dh, slope[at_z], out=d_n)
+        xp.multiply(a, a, out=slope)  # σ′ = σ − σ², tanh′ = 1 − tanh²
+        xp.subtract(a[: 2 * H], slope[: 2 * H], out=slope[: 2 * H])
+        xp.subtract(one, slope[at_n], out=slope[at_n])
+        xp.subtract(one, z, out=spare)
+        xp.multiply(dh, spare, out=d_n)
         xp.multiply(d_n, slope[at_n], out=d_n)
-        xp.add(n, one, out=spare)
-        xp.multiply(d_n, spare, out=d_n)
         xp.multiply(d_n, q, out=d_r)
         xp.subtract(hs[before, :H], n, out=spare)
         xp.multiply(dh, spare, out=d_z)
-        s, d_rz = slope[: 2 * H], d[: 2 * H]
-        xp.multiply(s, a[: 2 * H], out=s)
-        xp.multiply(d_rz, s, out=d_rz)
+        xp.multiply(d_rz, slope[: 2 * H], out=d_rz)
         if away is not None:
             xp.copyto(d, 0, where=away[t])
-        e[: 2 * H] = d_rz
-        xp.multiply(d_n, r, out=e[at_n])
-        xp.matmul(W, e, out=back)
+        da[:, t] = d
+        xp.multiply(d_n, r, out=d_n)
+        dq[:, t] = d
+        xp.matmul(W, d, out=back)
         xp.multiply(dh, z, out=spare)
         xp.add(back, spare, out=back)
         if away is not None:
@@ -425,8 +394,7 @@ def gru_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     return flat(xp, da), flat(xp, dq), turned(xp, dh)
 
 
-@through_time(gru_back)
-@fused(functional.gru, takes=whole(functional.gru, 3), extras=("run",), **FORMULAS)
+@fused(functional.gru, takes=whole(functional.gru, 3), extras=("run",), shared=gru_back, **FORMULAS)
 def gru(
     xp: Any,
     x: Any,
