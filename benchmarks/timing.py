@@ -42,13 +42,25 @@ TURN, CALLS = 2e-3, 20  # seconds for which a quick function is called again in 
 LONG = 20e-3  # seconds from which on the first call of a turn is as good as the next
 
 
-def in_turns(groups: Sequence[dict], seconds: float, rounds: int, rest: float = 0.0) -> dict:
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, least and most"""
+    return median(values), min(values), max(values)
+
+
+def in_turns(
+    groups: Sequence[dict],
+    seconds: float,
+    rounds: int,
+    rest: float = 0.0,
+    told: Callable[[Sequence[float]], Any] = median,
+) -> dict:
     """Median seconds of each function, for libraries that keep threads of their own: a group is what shares a library.
 
     Interleaving single calls would be unfair. Threads of OpenBLAS spin for up to 0.1 s after a product, and whoever
     comes next lacks their cores: on two cores PyTorch's product of 1000 × 1000 took 14 ms in place of 6. So the groups
     take turns of several calls, of which the first is not counted, and rest before them, `rest` seconds each. There
-    are `rounds` turns of every function; after the third it ends where the seconds are used up.
+    are `rounds` turns of every function; after the third it ends where the seconds are used up. `told` is what is told
+    of the seconds of a function's calls.
     """
     functions = {name: function for group in groups for name, function in group.items()}
     times: dict[Any, list[float]] = {name: [] for name in functions}
@@ -76,7 +88,7 @@ def in_turns(groups: Sequence[dict], seconds: float, rounds: int, rest: float = 
                     sleep(rest)
                 for name, function in group.items():
                     turn(function, times[name])
-    return {name: median(values) for name, values in times.items()}
+    return {name: told(values) for name, values in times.items()}
 
 
 @contextlib.contextmanager

@@ -236,7 +236,7 @@ class EncoderClassifier(nn.Module):
         if x.ndim == 4:
             x = x.flatten(1, 2)
         z = self.project(x)
-        t = torch.arange(z.shape[1], dtype=z.dtype)[:, None]
-        rates = torch.exp(-math.log(10_000) / self.width * torch.arange(0, self.width, 2, dtype=z.dtype))
+        t = torch.arange(z.shape[1], dtype=torch.float64)[:, None]
+        rates = torch.exp(-math.log(10_000) / self.width * torch.arange(0, self.width, 2, dtype=torch.float64))
         positions = torch.stack([torch.sin(t * rates), torch.cos(t * rates)], -1).flatten(1)
-        return self.output(self.layers(z + positions).mean(1))
+        return self.output(self.layers(z + positions.float().to(z.dtype)).mean(1))  # the table is one of float32

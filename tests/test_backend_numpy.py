@@ -89,6 +89,7 @@ def test_erf_on_the_whole_line(dtype):
 def test_erf_where_formulas_meet(dtype):
     """The 400 floats around each place where this or another method changes its formula, or erf reaches 1."""
     seams = [1 / 512, 3 / 512, 5 / 512, 0.0554, 0.5, 0.84375, 1.25, 1 / 0.35, 3.8325, 4, 5.863, 6 - 1 / 512, 6]
+    seams += [1 / 4096, 3 / 4096, 5 / 4096, 4 - 1 / 4096]
     around = np.arange(-200, 200, dtype=BITS[np.dtype(dtype).itemsize])
     x = (bits(np.array(seams, dtype))[:, None] + around).view(dtype)
     assert_erf(x)

@@ -15,9 +15,10 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import backends as by_backend
-from benchmarks import contenders, operations, pictures, programs, tables, timing
+from benchmarks import contenders, operations, pictures, programs, tables, timing, twins
 from benchmarks.programs import BOTH, FORWARD, PROGRAMS, STEP, STEPS, WHOLE
 from minigrad import Tensor, backends, draw
+from minigrad.composition import COMPOSITIONS
 from tests import standin
 
 LITTLE = {"sizes": (100, 1_000), "widths": (4, 16), "rounds": 2, "seconds": 0.0}
@@ -63,9 +64,9 @@ def host(x):
     return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x.detach() if hasattr(x, "detach") else x)
 
 
-def results_of(contender, program, size=144):
+def results_of(contender, program, inputs=None):
     """{mode: arrays}, of the second call: state that a call leaves behind would show."""
-    calls = contender.calls(program, program.inputs(size))
+    calls = contender.calls(program, inputs or program.inputs(144))
     found = {}
     for mode, call in calls.items():
         call()
@@ -177,6 +178,11 @@ def test_a_rest_before_all_groups_but_the_first(clock):
     groups = [{name: taking(clock, 0.0, calls, name)} for name in "abc"]
     timing.in_turns(groups, seconds=100, rounds=4, rest=0.1)
     assert clock[0] == pytest.approx(4 * 2 * 0.1)
+
+
+def test_what_is_told_of_the_times(clock):
+    function = taking(clock, [9.0, 9.0, 0.3, 0.1, 0.2], [], "a")
+    assert timing.in_turns([{"a": function}], 0, 3, told=timing.spread)["a"] == pytest.approx((0.2, 0.1, 0.3))
 
 
 def test_how_busy_the_machine_was():
@@ -413,6 +419,80 @@ def test_threads_are_as_many_as_numpys():
     torch = pytest.importorskip("torch")
     contenders.torches({"cpu": "PyTorch"})
     assert torch.get_num_threads() == contenders.threads()
+
+
+# -------------------------------------------------------------------------------------------------------------- twins
+
+TWINS = [pytest.param(c, id=f"{c.name}: {c.size}") for c in twins.CALLS]
+
+
+def operations_of(y):
+    """All operations in the graph of y."""
+    found, nodes = set(), [y.node]
+    while nodes:
+        node = nodes.pop()
+        if getattr(node, "op", None):
+            found.add(node.op)
+            nodes += [p for p in node.parents if p]
+    return found
+
+
+def test_every_twin_has_a_line():
+    assert {name for name, c in COMPOSITIONS.items() if c.twin} == {c.name for c in twins.CALLS}
+
+
+@pytest.mark.parametrize("call", TWINS)
+def test_with_and_without_the_twin(call):
+    inputs, twin = call.inputs(), COMPOSITIONS[call.name].twin[0]
+    (with_it, without), *_ = twins.contenders()[0]
+    assert twin in operations_of(with_it.calls(call, inputs)[FORWARD]())
+    assert twin not in operations_of(without.calls(call, inputs)[FORWARD]())
+
+
+@pytest.mark.parametrize("call", TWINS)
+def test_pytorch_computes_what_the_twin_does(call):
+    pytest.importorskip("torch")
+    ((ours, _), (theirs,)), _ = twins.contenders()
+    inputs = call.inputs()
+    found, expected = (results_of(c, call, inputs) for c in (ours, theirs))
+    for mode, arrays in expected.items():
+        for mine, other in zip(found[mode], arrays, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-4 * np.abs(other).max())
+
+
+@pytest.fixture
+def little_twins(monkeypatch):
+    """Two calls, and times that are known."""
+    monkeypatch.setattr(twins, "CALLS", [c for c in twins.CALLS if c.name in ("cross_entropy", "rms_norm")][1:])
+    times = {"twin": (2e-3, 1e-3, 3e-3), "definition": (1e-3, 5e-4, 0.1), "PyTorch": (1.6e-3, 1e-3, 2e-3)}
+    turns = lambda groups, *args: {name: times[name] for group in groups for name in group}
+    monkeypatch.setattr(twins, "in_turns", turns)
+
+
+def test_the_table_of_twins(little_twins):
+    report = twins.report()
+    torch = "PyTorch" in report.partition("| what")[2]
+    (line, _) = [line for line in report.splitlines() if "| cross_entropy" in line or "| rms_norm" in line]
+    cells = ["cross_entropy", "1024 × 65", "2,000 (1,000 – 3,000)", "1,000 (500 – 100,000)"]
+    cells += ["1,600 (1,000 – 2,000)", "2.00 ×", "1.25 ×"] if torch else ["2.00 ×"]
+    assert line == f"| {' | '.join(cells)} |"
+    assert "- not faster than their definition: cross_entropy (1024 × 65); rms_norm (1024 × 128)" in report
+    assert ("- 1.5 × PyTorch's time or more: none" in report) == torch
+    for words in ("- date: ", "- processor: ", "BLAS", "- variables of BLAS and threads: ", "of the machine meanwhile"):
+        assert words in report
+
+
+def test_twins_without_torch(little_twins, no_torch):
+    report = twins.report()
+    assert "- left out: PyTorch: it cannot be imported" in report
+    assert "| what | size | twin | definition | twin / definition |" in report
+
+
+def test_the_command_for_twins(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(twins, "CALLS", twins.CALLS[2:3])
+    command.main(["twins", "--quick", "--out", str(tmp_path)])
+    assert [file.name for file in tmp_path.iterdir()] == ["twins.md"]
+    assert "| cross_entropy | 256 × 10 |" in capsys.readouterr().out
 
 
 # --------------------------------------------------------------------------------------------------------- the command

@@ -11,7 +11,9 @@ import pytest
 
 import minigrad as mg
 from minigrad import functional as F
-from minigrad import ops, optim
+from minigrad import metrics, nn, ops, optim, training
+from minigrad.data import DataLoader, Normalize, TensorDataset
+from minigrad.models import GPT, MnistCNN, generate
 
 
 def tensor(data, requires_grad=False):
@@ -64,37 +66,49 @@ def test_a_linear_model_of_house_prices():
 def test_a_residual_connection_adds_its_input():
     """A common example: for x = [1, 2, 3] and f(x) = [4, 5, 6], the residual block ŷ = f(x) + x is said to give
     [4, 5, 6]. That is f(x) alone; the sum is [5, 7, 9]. Its gradient is that of f plus 1."""
+
+    class F456(nn.Module):
+        def forward(self, x):
+            return x * x + tensor([3, 1, -3])
+
     x = tensor([1, 2, 3], requires_grad=True)
-    f = x + 3
-    y = f + x
-    assert_close(f, [4, 5, 6])
+    y = nn.Residual(F456())(x)
+    assert_close(F456()(x), [4, 5, 6])
     assert_close(y, [5, 7, 9])
     y.sum().backward()
-    assert_close(x.grad, [2, 2, 2])
+    assert_close(x.grad, [2 + 1, 4 + 1, 6 + 1])
 
 
 def test_normalisation_divides_by_the_standard_deviation():
     """A common example normalises [1, 2, 3, 4, 5] with mean 3 and "standard deviation 1" to [0, −.5, −1, −1.5, −2].
 
     The standard deviation over the batch is √2 (with n in the denominator), and what is left has mean 0 and
-    deviation 1: [−1.41421, −.70711, 0, .70711, 1.41421], with ε = 1e-5 under the root.
+    deviation 1: [−1.41421, −.70711, 0, .70711, 1.41421], with ε = 1e-5 under the root. Division by 1 leaves deviation
+    √2, and the values of the example have mean −1: nothing was subtracted rightly there.
     """
     x = tensor([1, 2, 3, 4, 5])
     assert_close(ops.mean(x), 3)
     assert_close(ops.std(x), 2**0.5)
+    right = [-1.41421, -0.70711, 0, 0.70711, 1.41421]
     y = (x - ops.mean(x)) / ops.sqrt(ops.var(x) + 1e-5)
-    assert_close(y, [-1.41421, -0.70711, 0, 0.70711, 1.41421], digits=5)
+    assert_close(y, right, digits=5)
     assert_close(ops.mean(y), 0)
     assert_close(ops.std(y), 1, digits=5)
+    layer = nn.BatchNorm1d(1, dtype="float64")
+    assert_close(layer(x.reshape(5, 1)), y[:, None])
+    assert_close(F.batch_norm(x.reshape(5, 1), training=True), y[:, None])
+    assert_close(ops.std((x - 3) / 1), 2**0.5)
+    assert_close(ops.mean(tensor([0, -0.5, -1, -1.5, -2])), -1)
 
 
 def test_mean_and_deviation_one_half_scale_pixels_to_plus_and_minus_one():
     """A common statement: normalising pixels in [0, 1] with mean .5 and standard deviation .5 scales them to [0, 1].
     It scales them to [−1, 1]."""
-    pixels = mg.linspace(0, 1, 11, dtype=np.float64)
-    scaled = (pixels - 0.5) / 0.5
+    pixels = mg.linspace(0, 1, 11, dtype=np.float64).reshape(1, 1, 1, 11)
+    scaled = Normalize(0.5, 0.5)(pixels)
     assert_close(scaled.min(), -1)
     assert_close(scaled.max(), 1)
+    assert_close(scaled, 2 * pixels - 1)
 
 
 # ---- losses
@@ -104,7 +118,7 @@ def test_half_the_sum_of_squares():
     """A common example: E = ½ Σ (y − ŷ)² for y = [1, 0] and ŷ = [.8, .2], without a value. It is .04, and its gradient
     is ŷ − y = [−.2, .2]."""
     y, prediction = tensor([1, 0]), tensor([0.8, 0.2], requires_grad=True)
-    loss = 0.5 * F.mse_loss(prediction, y, "sum")
+    loss = F.mse_loss(prediction, y, "half_sum")
     assert_close(loss, 0.04)
     loss.backward()
     assert_close(prediction.grad, [-0.2, 0.2])
@@ -113,14 +127,18 @@ def test_half_the_sum_of_squares():
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_three_conventions_of_the_squared_error(n):
     """½ Σ, 1/2m Σ and 1/n Σ of (y − ŷ)² are all in use under one name. They differ by factors, hence in the learning
-    rate that suits them; minigrad's default is the mean."""
+    rate that suits them; minigrad has all three, and the mean where none is named."""
     rng = np.random.default_rng(0)
     y, prediction = rng.normal(size=n), rng.normal(size=n)
     total = ((y - prediction) ** 2).sum()
     args = tensor(prediction), tensor(y)
-    assert_close(0.5 * F.mse_loss(*args, reduction="sum"), total / 2)
-    assert_close(0.5 * F.mse_loss(*args), total / (2 * n))
+    assert_close(F.mse_loss(*args, "half_sum"), total / 2)
+    assert_close(F.mse_loss(*args, "half_mean"), total / (2 * n))
     assert_close(F.mse_loss(*args), total / n)
+    for reduction, factor in (("half_sum", 1), ("half_mean", 1 / n), ("mean", 2 / n)):
+        leaf = tensor(prediction, requires_grad=True)
+        F.mse_loss(leaf, args[1], reduction).backward()
+        assert_close(leaf.grad, factor * (prediction - y))
 
 
 def test_squared_error_of_one_prediction():
@@ -276,6 +294,28 @@ def test_one_step_of_gradient_descent():
     assert_close(step_from_1_2(lambda params: optim.SGD(params, lr=0.01)), [1.02, 2.03])
 
 
+@pytest.mark.parametrize("size", [6, 1, 2])
+def test_descent_over_all_samples_over_one_and_over_some(size):
+    """Batch gradient descent takes a step for all samples, stochastic for one, mini-batch for some: the gradient of a
+    step is the mean over its samples, and an epoch takes n / size steps. Right; and on points of a line all arrive."""
+    x = np.array([[0.5], [1.0], [1.5], [2.0], [-1.0], [-2.0]])
+    y, expected = 2 * x, 0.0
+    w = tensor([[0.0]], requires_grad=True)
+    optimiser = optim.SGD([w], lr=0.05)
+    for epoch in range(100):
+        loader = DataLoader(TensorDataset(x, y), size, shuffle=True, generator=epoch)
+        assert len(loader) == 6 // size
+        batches = list(loader)
+        assert sorted(value for some_x, _ in batches for value in some_x[:, 0].tolist()) == sorted(x[:, 0])
+        for some_x, some_y in batches:
+            expected -= 0.05 * np.mean([2 * (expected * a - b) * a for a, b in zip(some_x.numpy(), some_y.numpy())])
+            optimiser.zero_grad()
+            F.mse_loss(F.linear(some_x, w), some_y).backward()
+            optimiser.step()
+        assert_close(w, [[expected]])
+    assert abs(w.item() - 2) < 1e-6
+
+
 def test_the_first_step_of_adam():
     """A common description of Adam leaves out the correction of the two means, which begin at 0. The first step from
     [1, 2] with gradient [−2, −3], α = .01 and β = (.9, .999) then leads to [1.03162, 2.03162], three times as far as α.
@@ -293,37 +333,72 @@ def test_the_first_step_of_adam():
     assert_close(step_from_1_2(lambda params: optim.Adam(params, lr=0.01, betas=(0.9, 0.999))), corrected)
 
 
+# ---- a network in use
+
+
+def test_judging_a_network_records_no_graph_and_drops_nothing():
+    """Common: outside of training, switch gradients off and the layers into eval mode. Right, and `evaluate` and
+    `predict` do both by themselves, and leave the network in the mode that it was in."""
+    network = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)).train()
+    x, y = mg.ones(4, 3), mg.zeros(4, 2)
+    seen = []
+
+    def loss(prediction, target):
+        seen.append(prediction)
+        return F.mse_loss(prediction, target)
+
+    judged = training.evaluate(network, loss, DataLoader(TensorDataset(x, y), 4))
+    seen.append(training.predict(network, x))
+    expected = F.linear(x, network[0].weight, network[0].bias).detach()
+    for prediction in seen:
+        assert not prediction.requires_grad
+        assert_close(prediction, expected, digits=6)
+    assert judged["loss"] == pytest.approx(ops.mean(expected**2).item())
+    assert network.training
+    assert network[1].training
+
+
 # ---- convolution
-
-
-def convolved(image, kernel):
-    """y[i, j] = Σₘₙ image[i + m, j + n] kernel[m, n]"""
-    return (ops.unfold(image, kernel.shape) * kernel).sum((-2, -1))
 
 
 def test_shapes_of_a_small_convolutional_network():
     """Common: the first linear layer of a network with one 3 × 3 convolution and one 2 × 2 pooling takes 32·7·7.
-    Right: 28 → 26 (no padding) → 13, so 32·13·13 = 5408."""
-    image = mg.zeros(28, 28)
-    maps = convolved(image, mg.ones(3, 3))
-    assert maps.shape == (26, 26)
-    pooled = ops.unfold(maps, (2, 2), stride=2).max((-2, -1))
-    assert pooled.shape == (13, 13)
-    assert 32 * pooled.size == 5408
+
+    Right: 28 → 26 (no padding) → 13, so 32·13·13 = 5408. The layer of 32·7·7 refuses what it is given; 7 is what two
+    poolings leave of a padded image.
+    """
+    images, kernels = mg.zeros(2, 1, 28, 28), mg.ones(32, 1, 3, 3)
+    maps = F.conv2d(images, kernels)
+    assert maps.shape == (2, 32, 26, 26)
+    pooled = F.max_pool2d(maps, 2)
+    assert pooled.shape == (2, 32, 13, 13)
+    rows = nn.Flatten()(pooled)
+    assert rows.shape == (2, 5408)
+    with pytest.raises(ValueError, match="in_features must be 5408"):
+        nn.Linear(32 * 7 * 7, 128)(rows)
+    network = MnistCNN()
+    assert network.hidden.in_features == 5408
+    assert network(images).shape == (2, 10)
+    assert F.max_pool2d(F.max_pool2d(F.conv2d(images, kernels, padding=1), 2), 2).shape == (2, 32, 7, 7)
 
 
 def test_what_layers_call_convolution_is_correlation():
     """Common: y[i, j] = Σ image[i − m, j − n] kernel[m, n], which turns the kernel round, as the formula of a layer.
     Right: layers do not turn it; the two agree once the kernel is flipped along both axes."""
     rng = np.random.default_rng(0)
-    image, kernel = tensor(rng.normal(size=(5, 6))), tensor(rng.normal(size=(3, 2)))
-    layer = convolved(image, kernel)
-    textbook = np.zeros(layer.shape)
-    for i, j in np.ndindex(*textbook.shape):
-        for m, n in np.ndindex(*kernel.shape):
-            textbook[i, j] += image.numpy()[i + 2 - m, j + 1 - n] * kernel.numpy()[m, n]
-    assert_close(convolved(image, ops.flip(kernel)), textbook)
-    assert np.abs(layer.numpy() - textbook).max() > 0.1
+    image, kernel = rng.normal(size=(5, 6)), rng.normal(size=(3, 2))
+    correlation, convolution = np.zeros((3, 5)), np.zeros((3, 5))
+    for i, j in np.ndindex(3, 5):
+        for m, n in np.ndindex(3, 2):
+            correlation[i, j] += image[i + m, j + n] * kernel[m, n]
+            convolution[i, j] += image[i + 2 - m, j + 1 - n] * kernel[m, n]
+
+    def layer(kernel):
+        return F.conv2d(tensor(image[None]), kernel.reshape(1, 1, 3, 2))[0]
+
+    assert_close(layer(tensor(kernel)), correlation)
+    assert_close(layer(ops.flip(tensor(kernel))), convolution)
+    assert np.abs(correlation - convolution).max() > 0.1
 
 
 # ---- judging a classifier
@@ -332,15 +407,26 @@ def test_what_layers_call_convolution_is_correlation():
 def test_recall_is_not_the_false_positive_rate():
     """Common: recall is the share of negatives that are predicted positive. Right: that is the false-positive rate;
     recall = TP / (TP + FN), precision = TP / (TP + FP)."""
-    truth, answer = mg.tensor([1, 1, 1, 0, 0, 0, 0, 0]) == 1, mg.tensor([1, 1, 0, 1, 0, 0, 0, 0]) == 1
+    truth, answer = mg.tensor([1, 1, 1, 1, 0, 0, 0, 0, 0]), mg.tensor([1, 1, 0, 0, 1, 0, 0, 0, 0])
+    (TN, FP), (FN, TP) = metrics.confusion_matrix(truth, answer)
+    assert (TP, FN, FP, TN) == (2, 2, 1, 4)
+    assert metrics.recall(truth, answer) == pytest.approx(TP / (TP + FN))  # 1/2
+    assert metrics.precision(truth, answer) == pytest.approx(TP / (TP + FP))  # 2/3
+    false_positive_rate, true_positive_rate, _ = metrics.roc_curve(truth, answer)
+    assert false_positive_rate[1] == pytest.approx(FP / (FP + TN))  # 1/5
+    assert true_positive_rate[1] == metrics.recall(truth, answer)
 
-    def count(condition):
-        return condition.astype("float64").sum()
 
-    hits = count(truth & answer)
-    assert (hits / count(truth)).item() == pytest.approx(2 / 3)  # recall
-    assert (hits / count(answer)).item() == pytest.approx(2 / 3)  # precision
-    assert (count(~truth & answer) / count(~truth)).item() == pytest.approx(1 / 5)  # false-positive rate
+def test_measures_of_a_classifier():
+    """Accuracy is the share of right answers, F1 = 2 P R / (P + R) the harmonic mean of precision and recall, and the
+    area under the ROC curve the chance that a positive gets a higher score than a negative. Right."""
+    truth, scores = mg.tensor([1, 1, 1, 1, 0, 0, 0, 0, 0]), tensor([0.9, 0.8, 0.4, 0.3, 0.7, 0.3, 0.2, 0.1, 0.1])
+    answer = (scores > 0.5).astype(int)
+    P, R = metrics.precision(truth, answer), metrics.recall(truth, answer)
+    assert metrics.accuracy(truth, answer) == pytest.approx(6 / 9)
+    assert metrics.f1(truth, answer) == pytest.approx(2 * P * R / (P + R))
+    above = [(p > n) + 0.5 * (p == n) for p in scores[:4].tolist() for n in scores[4:].tolist()]
+    assert metrics.roc_auc(truth, scores) == pytest.approx(np.mean(above))
 
 
 # ---- generating text
@@ -348,17 +434,12 @@ def test_recall_is_not_the_false_positive_rate():
 
 def test_greedy_choice_gives_one_sequence():
     """Common: a call that always takes the likeliest next token is asked for five sequences. Right: it gives one, five
-    times over; different ones need sampling."""
-    logits = mg.tensor(np.random.default_rng(0).normal(size=(6, 6)))  # of the next token, for each token
-    rng = np.random.default_rng(1)
-
-    def sequence(choose):
-        tokens = [0]
-        for _ in range(20):
-            tokens.append(choose(mg.softmax(logits[tokens[-1]], axis=0)))
-        return tuple(tokens)
-
-    greedy = {sequence(lambda p: p.argmax().item()) for _ in range(5)}
-    sampled = {sequence(lambda p: int(rng.choice(6, p=p.numpy()))) for _ in range(5)}
+    times over; different ones need sampling. minigrad says so, rather than return five copies."""
+    model = GPT(6, context=32, width=8, heads=2, layers=1, rng=mg.Generator(0))
+    greedy = {tuple(generate(model, [0], 20, temperature=0)[0]) for _ in range(5)}
     assert len(greedy) == 1
-    assert len(sampled) == 5
+    with pytest.raises(ValueError, match="with temperature 0 all 5 sequences would be the same"):
+        generate(model, [0], 20, count=5, temperature=0)
+    sampled = generate(model, [0], 20, count=5, rng=0)
+    assert len({tuple(sequence) for sequence in sampled}) == 5
+    assert {len(sequence) for sequence in sampled} == {20}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +114,26 @@ class WordTokenizer(Tokenizer):
         """The words of the indices with spaces between them, without padding."""
         return " ".join(self.words[i] for i in in_range("WordTokenizer", indices, len(self)) if i)
 
+    def state(self) -> dict[str, Any]:
+        """What is needed to make it again, as plain data."""
+        plain = {name: getattr(self, name) for name in ("size", "oov", "padding", "lower")}
+        return {**plain, "words": self.words[2:]}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> WordTokenizer:
+        """The tokenizer of a state."""
+        tokenizer = cls(state["size"], state["oov"], state["padding"], state["lower"])
+        tokenizer._set(state["words"])
+        return tokenizer
+
     def save(self, path: Any) -> None:
         """Writes a JSON file."""
-        self._save(path, size=self.size, oov=self.oov, padding=self.padding, lower=self.lower, words=self.words[2:])
+        self._save(path, **self.state())
 
     @classmethod
     def load(cls, path: Any) -> WordTokenizer:
         """Reads the file of `save`."""
-        content = cls._load(path, "size", "oov", "padding", "lower", "words")
-        tokenizer = cls(content["size"], content["oov"], content["padding"], content["lower"])
-        tokenizer._set(content["words"])
-        return tokenizer
+        return cls.restored(cls._load(path, "size", "oov", "padding", "lower", "words"))
 
 
 class CharacterTokenizer(Tokenizer):
@@ -169,15 +178,23 @@ class CharacterTokenizer(Tokenizer):
         """The text of the indices."""
         return "".join(self.characters[i] for i in in_range("CharacterTokenizer", indices, len(self)))
 
+    def state(self) -> dict[str, Any]:
+        """What is needed to make it again, as plain data."""
+        return {"oov": self.oov, "characters": self.known}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> CharacterTokenizer:
+        """The tokenizer of a state."""
+        return cls(state["oov"]).fit(state["characters"])
+
     def save(self, path: Any) -> None:
         """Writes a JSON file."""
-        self._save(path, oov=self.oov, characters=self.known)
+        self._save(path, **self.state())
 
     @classmethod
     def load(cls, path: Any) -> CharacterTokenizer:
         """Reads the file of `save`."""
-        content = cls._load(path, "oov", "characters")
-        return cls(content["oov"]).fit(content["characters"])
+        return cls.restored(cls._load(path, "oov", "characters"))
 
 
 def codes(text: str) -> np.ndarray:

@@ -72,13 +72,21 @@ def curve(axes: Any, values: Sequence[float], title: str, steps: str, log: bool 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def answers(cells: Iterable[Any], images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> None:
-    """Images, each under the answer that a classifier gave and its probability; a wrong one in red."""
+def answers(
+    cells: Iterable[Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    names: Sequence[str] | None = None,
+) -> None:
+    """Images, each under the answer that a classifier gave and its probability; a wrong one in red. Classes are told by
+    their names, or by their numbers."""
     for axes, image, label, p in zip(cells, images, labels, probabilities, strict=True):
         answer = int(p.argmax())
-        text, colour = f"{answer}   {p[answer]:.0%}", "black"
+        told, right = (answer, label) if names is None else (names[answer], names[label])
+        text, colour = f"{told}   {p[answer]:.0%}", "black"
         if answer != label:
-            text, colour = f"{answer}, not {label}   {p[answer]:.0%}", RED
+            text, colour = f"{told}, not {right}   {p[answer]:.0%}", RED
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(text, fontsize=9, color=colour, pad=3)
         axes.set(xticks=[], yticks=[])

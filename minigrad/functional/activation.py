@@ -126,10 +126,12 @@ def prelu(x: Any, weight: Any) -> Tensor:
 
 @composition(domain={"x": NONZERO, "alpha": (1.0, 0.5)})
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """y = x where x > 0, else α (eˣ − 1)        ∂x = 1 where x > 0, else α eˣ"""
+    """y = x where x > 0, else α (eˣ − 1)        ∂x = 1 where x > 0, else α eˣ
+
+    One of the two parts of the sum is 0. At x = 0 relu has derivative 0 and clip 1, which together is α.
+    """
     x = asarray(x)
-    above = x > 0
-    return where(above, x, alpha * expm1(where(above, 0, x)))  # the inner choice keeps eˣ from overflowing
+    return relu(x) + alpha * expm1(clip(x, max=0))
 
 
 @composition(domain={"x": NONZERO})

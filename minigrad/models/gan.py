@@ -50,8 +50,8 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Any, learns: bool = True) -> Tensor:
         for layer in (self.layer1, self.layer2, self.output):
-            weight, bias = layer.weight, layer.bias
-            x = linear(x, weight, bias) if learns else linear(x, weight.detach(), bias.detach())
+            parameters = (layer.weight, layer.bias)
+            x = linear(x, *(parameters if learns else (p.detach() for p in parameters if p is not None)))
             if layer is not self.output:
                 x = leaky_relu(x, 0.2)
         return x.reshape(-1)

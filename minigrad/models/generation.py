@@ -81,7 +81,7 @@ def generate(
         tokens, memory = np.tile(prompt, (count, 1)), None
         ended = np.zeros(count, bool)
         for _ in range(length):
-            logits, memory = model.continued(tensor(tokens, device=device), memory)  # type: ignore[operator]
+            logits, memory = model.continued(tensor(tokens, device=device), memory)
             p = probabilities(logits.numpy(), temperature, top_k, top_p)
             new = drawn(p, source)
             tokens = np.concatenate([tokens, new[:, None]], axis=1)

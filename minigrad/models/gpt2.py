@@ -58,7 +58,7 @@ def renamed(state: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read_config(folder: Path) -> dict[str, int]:
+def read_config(folder: Path) -> dict[str, Any]:
     """The sizes of the network, from config.json."""
     config = json.loads((folder / "config.json").read_text(encoding="utf8"))
     names = {"vocab_size": "vocabulary", "n_positions": "context", "n_embd": "width", "n_head": "heads"}

@@ -18,7 +18,7 @@ PADDING = 0  # the token that fills up short texts
 
 
 class TextClassifier(nn.Module):
-    """x̄ = Σₜ mₜ eₜ / Σₜ mₜ,   z = W₂ relu(W₁ x̄ + b₁) + b₂        tokens (N, T) → logits (N,), or (N, classes) beyond two
+    """x̄ = Σₜ mₜ eₜ / Σₜ mₜ,   z = W₂ relu(W₁ x̄ + b₁) + b₂        tokens (N, T) → logits (N,); beyond two (N, classes)
 
     eₜ is the vector of token t, mₜ is 1 for a word and 0 for padding. Averaging over the padding too would press the
     vectors of short texts towards one point. Two classes have one logit: p = σ(z) is the probability of class 1.

@@ -14,7 +14,7 @@ from ..tensor import Tensor
 
 
 class ViT(nn.Module):
-    """z₀ = [class; patches E] + positions,  z = encoder(z₀),  logits = W norm(z)₀ + b        (N, C, H, W) → (N, classes)
+    """z₀ = [class; patches E] + positions,  z = encoder(z₀),  logits = W norm(z)₀ + b       (N, C, H, W) → (N, classes)
 
     Dosovitskiy et al., "An image is worth 16×16 words: transformers for image recognition at scale" (2020), eqs. 1–4.
     """
