@@ -7,7 +7,7 @@ gradient may be asked for. A formula is pure mathematics because everything else
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
 
@@ -49,7 +49,7 @@ class Op:
             raise TypeError(f"{self.name}: a formula for {', '.join(formulas)}, but the inputs are {self.inputs}")
         self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
         # One for each parent, however many arrays a variadic operation was given:
-        self.pulls = repeat(*self.formulas) if self.variadic else self.formulas
+        self.pulls: Iterable = repeat(*self.formulas) if self.variadic else self.formulas
         self.asks = repeat(*self.needs) if self.variadic else self.needs
         self.differentiable = any(self.formulas)
         for name in {name for need in self.needs for name in need}:
