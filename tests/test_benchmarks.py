@@ -18,6 +18,7 @@ from benchmarks import backends as by_backend
 from benchmarks import contenders, operations, pictures, programs, tables, timing, twins
 from benchmarks.programs import BOTH, FORWARD, PROGRAMS, STEP, STEPS, WHOLE
 from minigrad import Tensor, backends, draw
+from minigrad.backward import reachable
 from minigrad.composition import COMPOSITIONS
 from tests import standin
 
@@ -428,13 +429,7 @@ TWINS = [pytest.param(c, id=f"{c.name}: {c.size}") for c in twins.CALLS]
 
 def operations_of(y):
     """All operations in the graph of y."""
-    found, nodes = set(), [y.node]
-    while nodes:
-        node = nodes.pop()
-        if getattr(node, "op", None):
-            found.add(node.op)
-            nodes += [p for p in node.parents if p]
-    return found
+    return {node.op for node in reachable([y.node]) if hasattr(node, "op")}
 
 
 def test_every_twin_has_a_line():
