@@ -276,6 +276,27 @@ def test_fitting_y_is_2x():
         assert (abs(w.item() - 2) < 1e-12) == arrives
 
 
+@pytest.mark.parametrize("twins", [True, False])
+@pytest.mark.parametrize("weight", [0.5, 1.0, 3.0])
+def test_gradients_vanish_and_explode_by_the_product_of_their_steps(weight, twins):
+    """A common explanation: in a deep or recurrent network the gradient is a product with a factor for each step, and
+    vanishes or explodes with their number. Right: for hₜ = tanh(w hₜ₋₁ + xₜ), ∂h_T/∂h₀ = Π w (1 − hₜ²). In the middle of
+    tanh, at h = 0, it is wᵀ: 10⁻¹⁵, 1, and 10²⁴ after 50 steps."""
+    rng, T = np.random.default_rng(0), 50
+    one, w = tensor([[1.0]]), tensor([[weight]])
+    for x, in_the_middle in ((np.zeros(T), True), (rng.normal(scale=0.1, size=T), False)):
+        h = tensor([[0.0]], requires_grad=True)
+        with mg.twins(twins):
+            states = F.rnn(tensor(x[:, None, None]), h, one, w)
+            states[-1].sum().backward()
+        product = np.prod(weight * (1 - states[:-1].detach().numpy() ** 2))
+        np.testing.assert_allclose(h.grad.item(), product, rtol=1e-12)
+        if in_the_middle:
+            np.testing.assert_allclose(h.grad.item(), weight**T, rtol=1e-12)
+        else:
+            assert abs(product) < weight**T
+
+
 # ---- optimisers
 
 

@@ -13,6 +13,7 @@ import minigrad as mg
 from minigrad import functional as F
 from minigrad import models
 from minigrad.recipes import RECIPES, pictures
+from minigrad.recipes.images import SMOOTH
 from minigrad.recipes.language import masked
 
 RNG = np.random.default_rng(0)
@@ -138,13 +139,16 @@ def test_gan(bounded):
 
 
 def test_the_three_losses_of_a_gan():
-    """D learns by −ln D(x) − ln(1 − D(G(z))), G by −ln D(G(z)), and neither by the loss of the other."""
+    """D learns by −ln D(x) − ln(1 − D(G(z))), where it is asked for certainty less s, G by −ln D(G(z)), and neither by the
+    loss of the other."""
     model, _ = moved(models.GAN(noise=4, hidden=8, rng=mg.Generator(0)))
     real = mg.tensor(RNG.normal(size=(5, 2)))
     judged = model(real)
     loss = RECIPES["gan"].loss(F, judged, real)
     of_real, of_drawn, again = (F.sigmoid(x) for x in judged)
-    of_discriminator = -mg.mean(mg.log(of_real)) - mg.mean(mg.log(1 - of_drawn))
+    s = SMOOTH
+    of_discriminator = -mg.mean((1 - s) * mg.log(of_real) + s * mg.log(1 - of_real))
+    of_discriminator -= mg.mean((1 - s) * mg.log(1 - of_drawn) + s * mg.log(of_drawn))
     of_generator = -mg.mean(mg.log(again))
     assert_same(loss, of_discriminator + of_generator)
     learned = list(model.parameters())
