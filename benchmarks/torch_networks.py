@@ -222,6 +222,7 @@ class EncoderClassifier(nn.Module):
         width: int = 64,
         heads: int = 4,
         layers: int = 2,
+        max_length: int = 64,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

@@ -139,7 +139,7 @@ def test_gan(bounded):
 
 
 def test_the_three_losses_of_a_gan():
-    """D learns by −ln D(x) − ln(1 − D(G(z))), where it is asked for certainty less s, G by −ln D(G(z)), and neither by the
+    """D learns by −ln D(x) − ln(1 − D(G(z))), though asked for 1 − s and s, G by −ln D(G(z)), and neither by the
     loss of the other."""
     model, _ = moved(models.GAN(noise=4, hidden=8, rng=mg.Generator(0)))
     real = mg.tensor(RNG.normal(size=(5, 2)))
