@@ -182,12 +182,12 @@ def report(folder: Path, names: Sequence[str], results: Path, say: Callable[[str
         if experiment.data is not None and data is None:
             say(f"{experiment.name}: no {experiment.data} in {folder}, left out")
             continue
-        others, runs = timing.Others(), []
+        runs = []
         for seed in experiment.seeds:
             beside = torch is not None and (experiment.beside is None or seed in experiment.beside)
             runs.append(run_one(experiment, data, seed, beside))
             say(f"{experiment.name}: {json.dumps({k: v for k, v in runs[-1].items() if k != 'history'})}")
-        known[experiment.name] = {"runs": runs, "machine": timing.machine(), "others": others.told()}
+        known[experiment.name] = {"runs": runs, "machine": timing.machine()}
         results.parent.mkdir(parents=True, exist_ok=True)
         results.write_text(json.dumps(known, indent=1), encoding="utf8")
     return markdown(known)
@@ -234,13 +234,15 @@ def markdown(known: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
         each = ", ".join(f"{r['seed']}: {x:.{digits}f}" for r, x in zip(runs, ours, strict=True))
         there = ", ".join(f"{r['seed']}: {x:.{digits}f}" for r, x in zip(both, theirs, strict=True))
-        details.append(
-            f"- {experiment.name}: minigrad {each}"
-            + (f"; PyTorch {there}" if both else "")
-            + f" ({known[experiment.name]['others']})"
-        )
+        details.append(f"- {experiment.name}: minigrad {each}" + (f"; PyTorch {there}" if both else ""))
         if "sample" in runs[0]:
             quoted = runs[0]["sample"].replace("\n", "\n    ")
-            samples += ["", f"{experiment.about}, seed {runs[0]['seed']}, at temperature 0.8:", "", f"    {quoted}"]
-    machines = sorted({entry["machine"] for entry in known.values()})
-    return "\n".join([*lines, "", "Seeds:", "", *details, *samples, "", "Machine:", "", *machines, ""])
+            about = f'{experiment.about}, seed {runs[0]["seed"]}, at temperature 0.8, after "The ":'
+            samples += ["", about, "", f"    {quoted}"]
+    machines: list[str] = []
+    for machine in sorted({entry["machine"] for entry in known.values()}):
+        there = [
+            experiment.name for experiment in EXPERIMENTS if known.get(experiment.name, {}).get("machine") == machine
+        ]
+        machines += ["", f"Machine of {', '.join(there)}:", "", machine]
+    return "\n".join([*lines, "", "Seeds:", "", *details, *samples, *machines])
