@@ -7,6 +7,8 @@ recipes and the networks are those of the package, in the sizes in which they ar
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ import minigrad as mg
 from minigrad import data, optim
 from minigrad import functional as F
 from minigrad.recipes import RECIPES
+from minigrad.recipes.images import adam
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: there is nothing to compare with")
 
@@ -27,6 +30,15 @@ def images_of_28():
     return 2 * images[:, None] - 1, labels
 
 
+def coloured_images_of_32():
+    """The digits in colours of their own, with noise: (N, 3, 32, 32). Enlarged pixels alone are equal in blocks of
+    4 × 4, and then rounding decides which of four equal numbers is the largest of a pooling window."""
+    rng = np.random.default_rng(0)
+    images, labels = (x.numpy() for x in data.digits())
+    images = images.repeat(4, axis=1).repeat(4, axis=2)[:, None] * rng.uniform(0.3, 1, size=(len(images), 3, 1, 1))
+    return (2 * images - 1 + rng.normal(scale=0.3, size=images.shape)).astype(np.float32), labels
+
+
 def batches(name: str, count: int, size: int):
     """The sizes of the network, and so many batches."""
     task = RECIPES[name].task(None, seed=0)
@@ -34,6 +46,8 @@ def batches(name: str, count: int, size: int):
     if name in ("mlp", "cnn_mnist"):
         training = data.TensorDataset(*images_of_28())
         arguments |= {"in_features": 784} if name == "mlp" else {"side": 28}
+    elif name == "cnn_cifar":
+        training = data.TensorDataset(*coloured_images_of_32())
     loader = data.DataLoader(training, size, shuffle=True, drop_last=True, generator=0)
     found: list = []
     while len(found) < count:
@@ -86,10 +100,17 @@ NETWORKS = {  # name of the recipe: samples in a batch
 }
 
 
+# At the recipe's rate, 1e-3, rounding grows fast in this network: there, PyTorch's own float32 and float64 are 3e-3
+# apart after 35 steps. So in float32 it takes shorter steps.
+SHORTER = {"cnn_cifar": 1e-4}
+
+
 @pytest.mark.parametrize(("dtype", "steps", "tolerance"), [("float64", 200, 1e-4), ("float32", 50, 1e-3)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_first_losses_are_those_of_pytorch(name, dtype, steps, tolerance):
     recipe = RECIPES[name]
+    if dtype == "float32" and name in SHORTER:
+        recipe = replace(recipe, optimizer=adam(SHORTER[name]))
     network, arguments, given = batches(name, steps, NETWORKS[name])
     model = network(**arguments, rng=mg.Generator(0)).to(dtype)
     other = getattr(torch_networks, network.__name__)(**arguments).to(getattr(torch, dtype))

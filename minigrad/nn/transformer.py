@@ -24,17 +24,22 @@ ACTIVATIONS: dict[str, Callable] = {"relu": functional.relu, "gelu": functional.
 
 
 class TransformerLayer(Module):
-    """What encoder and decoder layers share: the arguments, and the last of their parts, the feed-forward network."""
+    """What encoder and decoder layers share: self-attention, and the feed-forward network at each position."""
 
     def __init__(
         self,
         d_model: int,
         nhead: int,
-        dim_feedforward: int,
-        dropout: float,
-        activation: str | Callable,
-        batch_first: bool,
-        norm_first: bool,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Callable = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = True,
+        norm_first: bool = False,
+        bias: bool = True,
+        dtype: Any = "float32",
+        device: str = "cpu",
+        rng: Generator | None = None,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS and not callable(activation):
@@ -46,6 +51,17 @@ class TransformerLayer(Module):
         self.activation = activation
         self.batch_first = batch_first
         self.norm_first = norm_first
+        where: Any = {"dtype": dtype, "device": device}
+        self.self_attn = MultiheadAttention(
+            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, rng=rng, **where
+        )
+        self.linear1 = Linear(d_model, dim_feedforward, bias, **where, rng=rng)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, **where, rng=rng)
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
+        self.dropout1 = Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
 
     def residual(self, x: Tensor, norm: Module, part: Callable[[Tensor], Tensor]) -> Tensor:
         """x + part(norm(x)), or norm(x + part(x))"""
@@ -77,33 +93,6 @@ class TransformerEncoderLayer(TransformerLayer):
 
     Likely errors: d_model is not a multiple of nhead; a mask of PyTorch's polarity.
     """
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = True,
-        norm_first: bool = False,
-        bias: bool = True,
-        dtype: Any = "float32",
-        device: str = "cpu",
-        rng: Generator | None = None,
-    ) -> None:
-        super().__init__(d_model, nhead, dim_feedforward, dropout, activation, batch_first, norm_first)
-        where: Any = {"dtype": dtype, "device": device}
-        heads: Any = {"dropout": dropout, "bias": bias, "batch_first": batch_first, "rng": rng}
-        self.self_attn = MultiheadAttention(d_model, nhead, **heads, **where)
-        self.linear1 = Linear(d_model, dim_feedforward, bias, **where, rng=rng)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, **where, rng=rng)
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
 
     def forward(
         self,
@@ -145,19 +134,23 @@ class TransformerDecoderLayer(TransformerLayer):
         device: str = "cpu",
         rng: Generator | None = None,
     ) -> None:
-        super().__init__(d_model, nhead, dim_feedforward, dropout, activation, batch_first, norm_first)
-        where: Any = {"dtype": dtype, "device": device}
-        heads: Any = {"dropout": dropout, "bias": bias, "batch_first": batch_first, "rng": rng}
-        self.self_attn = MultiheadAttention(d_model, nhead, **heads, **where)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, **heads, **where)
-        self.linear1 = Linear(d_model, dim_feedforward, bias, **where, rng=rng)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, **where, rng=rng)
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
-        self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
+        options: Any = {"bias": bias, "dtype": dtype, "device": device}
+        super().__init__(
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            rng=rng,
+            **options,
+        )
+        self.multihead_attn = MultiheadAttention(
+            d_model, nhead, dropout=dropout, batch_first=batch_first, rng=rng, **options
+        )
+        self.norm3 = LayerNorm(d_model, layer_norm_eps, **options)
         self.dropout3 = Dropout(dropout)
 
     def forward(
