@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Tests compute little at a time. With several threads each, PyTorch and NumPy's BLAS would wait for each other's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 

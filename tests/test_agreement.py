@@ -95,7 +95,7 @@ NETWORKS = {  # name of the recipe: samples in a batch
     "cnn_cifar": 16,
     "text_classifier": 32,
     "char_lstm": 8,
-    "gpt": 4,
+    "gpt": 2,
     "resnet": 16,
 }
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -240,7 +241,14 @@ def test_control_c_and_going_on(tmp_path):
     """In a process of its own, which gets the signal of Ctrl-C while it trains."""
     words = [sys.executable, "-m", "minigrad", "train", "cnn_cifar", "--epochs", "2", "--out", "run"]
     environment = {"PYTHONPATH": str(Path(mg.__file__).parent.parent), "PATH": "", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),  # it may be ignored around us
+    )
     for _ in range(600):
         if any((tmp_path / "run").glob("config.json")):
             break

@@ -33,6 +33,7 @@ class BERT(nn.Module):
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, width, rng=rng)
+        nn.init.normal_(self.words.weight, 0.0, 0.02, rng)  # as the positions, which the norm would drown otherwise
         self.positions = nn.LearnedPosition(context, width, rng=rng)
         self.norm = nn.LayerNorm(width)
         self.layers = nn.Sequential(
