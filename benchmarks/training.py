@@ -201,8 +201,8 @@ def markdown(known: dict[str, Any]) -> str:
         (__doc__ or "").split("\n\n")[1].replace("\n", " "),
         "",
         "Accuracies are on test data that were never learned from, in per cent; for texts by characters it is the loss "
-        "in nats per character. Means over the seeds; below, each of them. Seconds are of one run, judging after every "
-        "epoch included.",
+        "in nats per character. Means over the seeds; below, each of them. The difference and the seconds are of the "
+        "seeds that both ran; seconds are of one run, judging after every epoch included.",
         "",
         "| experiment | recipe | epochs | minigrad | PyTorch | difference | seconds | PyTorch's | ratio |",
         "|---|---|---|---|---|---|---|---|---|",

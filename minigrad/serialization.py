@@ -6,6 +6,7 @@ its place in one step, so that a crash leaves the old state or the new one, and 
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -58,7 +59,19 @@ def save(state: Any, path: str | os.PathLike, metadata: Mapping[str, str] | None
     notes = dict(metadata or {})
     if not all(isinstance(text, str) for text in (*notes, *notes.values())):
         raise TypeError(f"save: metadata is text for text, got {notes!r}")
-    replace(path, encode({name: on_host(name, value) for name, value in state.items()}, notes or None))
+    content = encode({name: on_host(name, value) for name, value in state.items()}, notes or None)
+    replace(path, in_order(content) if len(notes) > 1 else content)
+
+
+def in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: the library writes them in a random order, and a seed is to reproduce
+    every bit. A file begins with the length of its header, in 8 bytes; the header is padded to a multiple of 8."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def on_host(name: Any, value: Any) -> np.ndarray:

@@ -339,3 +339,17 @@ def test_a_header_that_promises_too_much(tmp_path):
 def test_safetensors_is_imported_only_when_it_is_used():
     code = "import sys, minigrad, minigrad.nn, minigrad.serialization; sys.exit('safetensors' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_the_same_state_gives_the_same_bytes(tmp_path):
+    """Also with many words of metadata, which the library would write in an order of chance."""
+    state = {"b": mg.ones(2, 3), "ä": mg.arange(3)}
+    notes = {f"key {i}": f"größe {i}" for i in range(8)}
+    files = [tmp_path / f"{i}.safetensors" for i in range(6)]
+    for file in files:
+        mg.save(state, file, metadata=notes)
+    assert len({file.read_bytes() for file in files}) == 1
+    assert mg.serialization.load_metadata(files[0]) == notes
+    found = mg.load(files[0])
+    assert found.keys() == state.keys()
+    assert all((found[name].numpy() == state[name].numpy()).all() for name in state)

@@ -56,12 +56,12 @@ class TransformerLayer(Module):
             d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, rng=rng, **where
         )
         self.linear1 = Linear(d_model, dim_feedforward, bias, **where, rng=rng)
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(dropout, rng=rng)
         self.linear2 = Linear(dim_feedforward, d_model, bias, **where, rng=rng)
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
+        self.dropout1 = Dropout(dropout, rng=rng)
+        self.dropout2 = Dropout(dropout, rng=rng)
 
     def residual(self, x: Tensor, norm: Module, part: Callable[[Tensor], Tensor]) -> Tensor:
         """x + part(norm(x)), or norm(x + part(x))"""
@@ -151,7 +151,7 @@ class TransformerDecoderLayer(TransformerLayer):
             d_model, nhead, dropout=dropout, batch_first=batch_first, rng=rng, **options
         )
         self.norm3 = LayerNorm(d_model, layer_norm_eps, **options)
-        self.dropout3 = Dropout(dropout)
+        self.dropout3 = Dropout(dropout, rng=rng)
 
     def forward(
         self,
