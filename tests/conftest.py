@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 
 # Tests compute little at a time. With several threads each, PyTorch and NumPy's BLAS would wait for each other's.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,6 +17,9 @@ from minigrad import backends
 hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+# Each run of a property test adds a level to its chain of settings: a test over all operations and dtypes needs more
+# than Python's 1,000.
+sys.setrecursionlimit(4000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
@@ -37,3 +42,11 @@ def device(request):
         except backends.BackendUnavailableError as error:
             pytest.skip(f"no GPU: {str(error).split(':')[0]}")
     return request.param
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as Python has it: a program that is started in the background inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -6,15 +6,17 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 import minigrad as mg
-from benchmarks import torch_networks as twins
 from minigrad import models
 from minigrad.errors import ShapeError
 from minigrad.models import generate
 from minigrad.models.generation import drawn, probabilities
 from minigrad.serialization import SerializationError
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: there is nothing to compare with")
+
+from benchmarks import torch_networks as twins  # noqa: E402 - imports PyTorch
 
 RNG = np.random.default_rng(0)
 SMALL, LARGE = RNG.normal(size=(3, 1, 8, 8)), RNG.normal(size=(2, 3, 32, 32))

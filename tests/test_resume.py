@@ -297,7 +297,7 @@ def test_killed_and_continued(tmp_path, whole, what, times):
     assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".safetensors", ".safetensors"]  # no ruins
 
 
-def test_ctrl_c_ends_it_after_the_step(tmp_path, whole):
+def test_ctrl_c_ends_it_after_the_step(tmp_path, whole, interruptible):
     """In the midst of a step, where half of the parameters may be new."""
     parts = everything(checkpoint=tmp_path)
 
@@ -316,7 +316,7 @@ def test_ctrl_c_ends_it_after_the_step(tmp_path, whole):
     assert_same(outcome(resumed, fit(**resumed)), whole)
 
 
-def test_ctrl_c_twice_does_not_wait(tmp_path):
+def test_ctrl_c_twice_does_not_wait(tmp_path, interruptible):
     parts = everything(checkpoint=tmp_path)
 
     def pressed(prediction, y):

@@ -43,7 +43,10 @@ def forgotten():
     batch_rules.warned.clear()
 
 
-@pytest.mark.parametrize("name", [*DIFFERENTIABLE, *CONSTANT])
+NOISY = {"dropout", "dropout1d", "dropout2d"}  # draw once for the batch: other numbers than in a loop
+
+
+@pytest.mark.parametrize("name", [name for name in (*DIFFERENTIABLE, *CONSTANT) if name not in NOISY])
 @settings(SETTINGS, max_examples=10)
 @given(data=st.data())
 def test_every_operation_equals_the_loop(name, data, device):

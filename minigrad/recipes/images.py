@@ -117,7 +117,8 @@ SMOOTH = 0.1  # how far the discriminator's targets are from certainty, so that 
 def three_judgements(F: Any, judged: Any, real: Any) -> Any:
     """−ln D(x) − ln(1 − D(G(z))) for the discriminator, − ln D(G(z)) for the generator
 
-    The discriminator is asked for 0.9 and 0.1: Salimans et al., "Improved techniques for training GANs" (2016), § 3.4.
+    The discriminator is asked for 0.9 and 0.1 in place of 1 and 0; Salimans et al., "Improved techniques for training
+    GANs" (2016), § 3.4, smooth the target of the real samples alone.
     """
     of_real, of_drawn, of_drawn_for_generator = judged
     loss = F.binary_cross_entropy_with_logits
