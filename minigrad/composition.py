@@ -24,7 +24,7 @@ from typing import Any
 from .backward import reachable, walk
 from .graph import recorded
 from .modes import Mode
-from .operation import Op, computed
+from .operation import Op, computed, names
 from .tensor import Tensor
 
 using_twins: ContextVar[bool] = ContextVar("using_twins", default=True)
@@ -82,11 +82,6 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
     roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
     found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
     return [lambda xp, g, *saved, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs]
-
-
-def names(formula: Callable) -> tuple[str, ...]:
-    """What a formula asks for beside xp and g."""
-    return formula.__code__.co_varnames[2 : formula.__code__.co_argcount]
 
 
 class Sharing:

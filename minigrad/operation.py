@@ -21,6 +21,11 @@ from .modes import recording
 from .tensor import Tensor
 
 
+def names(formula: Callable) -> tuple[str, ...]:
+    """What a formula asks for beside xp and g."""
+    return formula.__code__.co_varnames[2 : formula.__code__.co_argcount]
+
+
 class Op:
     """A declared operation: its forward formula, its backward formulas by input, and the domain to test it on."""
 
@@ -47,7 +52,7 @@ class Op:
         self.formulas = [formulas.pop(name, None) for name in self.inputs]
         if formulas:
             raise TypeError(f"{self.name}: a formula for {', '.join(formulas)}, but the inputs are {self.inputs}")
-        self.needs = [f.__code__.co_varnames[2 : f.__code__.co_argcount] if f else () for f in self.formulas]
+        self.needs = [names(f) if f else () for f in self.formulas]
         # One for each parent, however many arrays a variadic operation was given:
         self.pulls: Iterable = repeat(*self.formulas) if self.variadic else self.formulas
         self.asks = repeat(*self.needs) if self.variadic else self.needs

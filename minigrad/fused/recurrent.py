@@ -20,6 +20,7 @@ from ..composition import fused
 from ..functional.loss import on_device_of
 from ..functional.recurrent import BENDS
 from ..tensor import Tensor
+from .affine import rows
 
 # ---- which calls are taken
 
@@ -100,16 +101,16 @@ def beside(xp: Any, weight: Any, *biases: Any) -> Any:
 def halved(xp: Any, weight: Any, bent: tuple[slice, ...]) -> Any:
     """W with half of its rows that lead to σ."""
     y = xp.copy(weight)
-    for rows in bent:
-        y[rows] *= 0.5
+    for at in bent:
+        y[at] *= 0.5
     return y
 
 
 def bend(xp: Any, a: Any, bent: tuple[slice, ...], half: Any) -> None:
     """a ← tanh a; in the rows of σ then (1 + a) / 2"""
     xp.tanh(a, out=a)
-    for rows in bent:
-        s = a[rows]
+    for at in bent:
+        s = a[at]
         xp.multiply(s, half, out=s)
         xp.add(s, half, out=s)
 
@@ -148,11 +149,6 @@ def incoming(xp: Any, g: Any, T: int, away: Any) -> Any:
 def flat(xp: Any, da: Any) -> Any:
     """(G, T, N) → (G, T N), without a copy"""
     return xp.reshape(da, (len(da), -1))
-
-
-def rows(xp: Any, x: Any) -> Any:
-    """(T, N, D) → (T N, D)"""
-    return xp.reshape(x, (-1, x.shape[-1]))
 
 
 def towards_x(xp: Any, d: tuple, weight_ih: Any) -> Any:

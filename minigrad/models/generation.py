@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..creation import Generator, default_generator, tensor
+from ..creation import Generator, tensor
+from ..data.datasets import as_generator
 from ..modes import no_grad
+from ..training.evaluation import used
 
 
 def probabilities(
@@ -73,11 +75,9 @@ def generate(
         raise ValueError(f"generate: the prompt is a row of at least one token, not of shape {prompt.shape}")
     if temperature == 0 and count > 1:
         raise ValueError(f"generate: with temperature 0 all {count} sequences would be the same; sample, or take one")
-    source = (default_generator() if rng is None else rng if isinstance(rng, Generator) else Generator(rng)).host
+    source = as_generator(rng).host
     device = next(model.parameters()).device
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
+    with used(model):
         tokens, memory = np.tile(prompt, (count, 1)), None
         ended = np.zeros(count, bool)
         for _ in range(length):
@@ -88,8 +88,5 @@ def generate(
             ended |= new == stop
             if ended.all():
                 break
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
     rows = tokens[:, len(prompt) :].tolist()
     return [row[: row.index(stop)] if stop in row else row for row in rows]
