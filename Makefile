@@ -26,7 +26,7 @@ demo: $(VENV)/.installed ## install the package and train a first network
 	@$(python) -m minigrad demo --seed 0 $(ARGS)
 
 test: $(if $(TORCH),$(VENV)/.installed-torch) lint types ## lint, types, and all tests
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style and common mistakes (ruff)
 	$(python) -m ruff check .

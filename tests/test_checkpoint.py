@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import tracemalloc
 import weakref
 
@@ -279,14 +278,17 @@ def test_nothing_inside_stays_alive():
 
 
 def test_24_layers_in_a_third_of_the_memory():
-    """x + z σ(z) with z = W x, a checkpoint around every third layer: 1/3.7 of the memory in 1.1 times the time."""
+    """x + z σ(z) with z = W x, a checkpoint around every third layer: 1/3.7 of the memory, and each layer runs
+    once more (1.1 times the time)."""
     rng = np.random.default_rng(0)
     ws = [mg.tensor(rng.normal(size=(32, 32)).astype(np.float32) / 6, requires_grad=True) for _ in range(24)]
     x = mg.tensor(rng.normal(size=(2048, 32)).astype(np.float32))
+    runs = []
 
     def layers(weights):
         def function(x):
             for w in weights:
+                runs.append(w)
                 z = F.linear(x, w)
                 x = x + z * mg.sigmoid(z)
             return x
@@ -311,16 +313,8 @@ def test_24_layers_in_a_third_of_the_memory():
         finally:
             tracemalloc.stop()
 
-    def seconds(checkpoint):
-        start = time.process_time()
-        step(checkpoint)
-        return time.process_time() - start
-
     same(step(mg.checkpoint), step(plainly))
     assert peak(plainly) > 3 * peak(mg.checkpoint)
-    best = {c: seconds(c) for c in BOTH}
-    for _ in range(30):  # other work on the machine must not count
-        best = {c: min(best[c], seconds(c)) for c in BOTH}
-        if best[mg.checkpoint] <= 1.4 * best[plainly]:
-            break
-    assert best[mg.checkpoint] <= 1.4 * best[plainly]
+    runs.clear()
+    step(mg.checkpoint)
+    assert len(runs) == 2 * len(ws)  # time itself would measure what else runs on the machine

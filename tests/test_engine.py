@@ -1314,7 +1314,7 @@ def test_devices_are_not_mixed_silently():
         (operator.matmul, [(2, 1, 4, 5), (3, 5, 6)], [18, 8]),
         (mg.maximum, [(2, 1), ()], [0.5, 1]),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_gradients_have_the_shapes_of_the_inputs(function, shapes, gradients, device):
     """All inputs are 1, so a gradient counts how often an element was used."""
