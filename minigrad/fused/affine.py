@@ -35,14 +35,15 @@ def one_product(x: Any, weight: Any, bias: Any = None) -> tuple | None:
 
 @fused(
     functional.linear,
-    x=lambda xp, g, weight: xp.matmul(g, weight),
+    x=lambda xp, g, weight, x_shape: xp.reshape(xp.matmul(rows(xp, g), weight), x_shape),
     weight=lambda xp, g, x: xp.matmul(xp.transpose(rows(xp, g)), rows(xp, x)),
     bias=lambda xp, g: xp.sum(rows(xp, g), axis=0),
     takes=one_product,
 )
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-    """One product, the sum in place, and no transposed gradient to turn back."""
-    y = xp.matmul(x, xp.transpose(weight))
+    """One product of matrices (a stack of them would be many small ones), the sum in place, and no transposed gradient
+    to turn back."""
+    y = xp.matmul(rows(xp, x), xp.transpose(weight))
     if bias is not None:
         xp.add(y, bias, out=y)
-    return y
+    return y if x.ndim == 2 else xp.reshape(y, (*x.shape[:-1], y.shape[-1]))
