@@ -109,12 +109,13 @@ class Others:
     def __init__(self) -> None:
         self.start, self.taken = perf_counter(), self.seconds()
 
-    def told(self) -> str:
+    def told(self, ours: float = 0.0) -> str:
+        """`ours` are the seconds of processor time of programs that this one started, and that still run."""
         now = self.seconds()
         if now is None or self.taken is None:
             return "whether the machine was busy is not known"
         cores = (perf_counter() - self.start) * (os.cpu_count() or 1)
-        return f"other programs took {max(now - self.taken, 0) / cores:.0%} of the machine meanwhile"
+        return f"other programs took {max(now - self.taken - ours, 0) / cores:.0%} of the machine meanwhile"
 
     @staticmethod
     def seconds() -> float | None:
