@@ -10,7 +10,7 @@ from typing import Any
 
 from minigrad import draw
 
-from . import backends, operations, overhead, pictures, programs, scaling, tables, timing, training, twins
+from . import anatomy, backends, operations, overhead, pictures, programs, scaling, tables, timing, training, twins
 from .steps import pictures as bars
 from .steps import race
 
@@ -75,7 +75,8 @@ def add_steps(commands: Any) -> None:
         "check": f"The same, beside the committed results: fails where a ratio is {BOUND} times as large.",
         "memory": "The peak of each process of the steps.",
         "scaling": (scaling.__doc__ or "").splitlines()[0],
-        "all": "Overhead, operations, backends, twins, steps, memory and scaling, one after another.",
+        "anatomy": (anatomy.__doc__ or "").splitlines()[0],
+        "all": "All of them but the trainings, one after another.",
     }
     for name, told in about.items():
         command = commands.add_parser(name, help=told)
@@ -119,16 +120,22 @@ def run_scaling(args: argparse.Namespace) -> None:
     save_all(args.out, "scaling", scaling.report(found, busy), as_json, scaling.picture(found))
 
 
+def run_anatomy(args: argparse.Namespace) -> None:
+    found, busy = anatomy.run(**({"rounds": 2} if args.quick else {}))
+    save_all(args.out, "anatomy", anatomy.report(found, busy), json.dumps(found, indent=1), anatomy.picture(found))
+
+
 def run_all(args: argparse.Namespace) -> None:
     out = [] if args.out is None else ["--out", str(args.out)]
     quick = ["--quick"] * args.quick
     main(["overhead", *out, *(["--rounds", "2"] if args.quick else [])])
-    for name in ("operations", "backends", "twins", "steps", "scaling"):
+    for name in ("operations", "backends", "twins", "steps", "scaling", "anatomy"):
         main([name, *out, *quick])
     main(["memory", *out])
 
 
-WHOLE = {"steps": run_steps, "check": run_check, "memory": run_memory, "scaling": run_scaling, "all": run_all}
+WHOLE = {"steps": run_steps, "check": run_check, "memory": run_memory, "scaling": run_scaling}
+WHOLE |= {"anatomy": run_anatomy, "all": run_all}
 
 
 def save_all(folder: Path | None, name: str, report: str, numbers: str = "", page: Any = None) -> None:

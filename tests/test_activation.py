@@ -73,3 +73,19 @@ def test_wrong_arguments_are_told():
         nn.PReLU(2)(mg.ones(4, 3))
     with pytest.raises(ValueError, match="min_val 1 must be below max_val 0"):
         nn.Hardtanh(1, 0)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("function", [F.silu, F.gelu, lambda x: F.gelu(x, approximate="tanh")])
+def test_large_arrays_in_pieces(function, order):
+    """More numbers than a piece has, and not a multiple of it, in either order of memory."""
+    x = np.asarray(np.random.default_rng(0).standard_normal((301, 307)), order=order)
+    found = []
+    for twins in (True, False):
+        with mg.twins(twins):
+            t = mg.tensor(x, requires_grad=True)
+            y = function(t)
+            y.backward(y.detach())
+            found.append((y.detach().numpy(), t.grad.numpy()))
+    for twin, definition in zip(*found, strict=True):
+        np.testing.assert_allclose(twin, definition, rtol=1e-12, atol=1e-14)

@@ -60,6 +60,27 @@ def ours(network: tuple) -> Callable:
     return step
 
 
+def little() -> Callable:
+    """The graph of the CIFAR network with next to no numbers, which shows what the engine itself costs."""
+    import minigrad as mg
+    from minigrad import nn, optim
+
+    flat, pool = nn.Flatten(), nn.MaxPool2d(1)
+    layers = [nn.Conv2d(1, 1, 1), nn.ReLU(), pool] * 2 + [nn.Conv2d(1, 1, 1), nn.ReLU(), flat]
+    model = nn.Sequential(*layers, nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
+    optimizer = optim.Adam(model.parameters())
+    inputs, labels = mg.ones((1, 1, 1, 1)), mg.tensor([0])
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(inputs), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
 def torchs(network: tuple, last: bool = False) -> Callable:
     import torch
 

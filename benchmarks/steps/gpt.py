@@ -31,17 +31,20 @@ def state() -> dict[str, np.ndarray]:
     return {name: x.numpy().copy() for name, x in network().state_dict().items()}
 
 
-def ours() -> Callable:
+def ours(little: bool = False) -> Callable:
+    """`little`: the same graph with next to no numbers, which shows what the engine itself costs."""
     import minigrad as mg
-    from minigrad import optim
+    from minigrad import models, optim
 
     model, tokens = network(), text()
+    if little:
+        model, tokens = models.GPT(VOCABULARY, 1, HEADS, HEADS, LAYERS), tokens[:1, :2]
     optimizer = optim.Adam(model.parameters())
     inputs, labels = mg.tensor(tokens[:, :-1]), mg.tensor(tokens[:, 1:].reshape(-1))
 
     def step() -> float:
         optimizer.zero_grad()
-        loss = mg.cross_entropy(model(inputs).reshape(N * T, VOCABULARY), labels)
+        loss = mg.cross_entropy(model(inputs).reshape(-1, VOCABULARY), labels)
         loss.backward()
         optimizer.step()
         return loss.item()
