@@ -12,12 +12,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench wheel clean venv
+.PHONY: help demo test array-api lint types bench fuzz mutants wheel clean venv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo '  ARGS="…"              more arguments for demo, test (pytest) or bench'
+	@echo '  ARGS="…"              more arguments for demo, test (pytest), bench, fuzz or mutants'
 	@echo '  PYTHON=python3.12     the interpreter that a new environment is made with (default $(PYTHON))'
 	@echo '  VENV=path             the environment, a new or an existing one (default $(VENV))'
 	@echo '  TORCH=                do not install $(TORCH): without it, comparisons are skipped'
@@ -28,6 +28,15 @@ demo: $(VENV)/.installed ## install the package and train a first network
 test: $(if $(TORCH),$(VENV)/.installed-torch) lint types ## lint, types, and all tests
 	$(python) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
+# Nothing of the suite enters this repository: a checkout lies beside it, see CONTRIBUTING.md.
+array-api: $(VENV)/.installed-dev ## run the array API suite of a checkout: SUITE=path/to/array-api-tests
+	@[ -d '$(SUITE)/array_api_tests' ] || { echo "'$(SUITE)' is no checkout of the suite:" \
+	  "make array-api SUITE=path/to/array-api-tests; CONTRIBUTING.md says how to get it" >&2; exit 1; }
+	$(python) -m pip install --quiet --requirement '$(SUITE)/requirements.txt'
+	cd '$(SUITE)' && PYTHONPATH='$(CURDIR)' ARRAY_API_TESTS_MODULE=minigrad.array_api $(abspath $(python)) -m pytest \
+	  array_api_tests --xfails-file '$(CURDIR)/tests/array_api_exceptions.txt' --max-examples 100 --derandomize \
+	  --disable-deadline --numprocesses auto -p no:cacheprovider --quiet $(ARGS)
+
 lint: $(VENV)/.installed-dev ## check style and common mistakes (ruff)
 	$(python) -m ruff check .
 
@@ -36,6 +45,12 @@ types: $(VENV)/.installed-dev ## check the type annotations (mypy)
 
 bench: $(VENV)/.installed ## measure the overhead of the engine
 	@$(python) -m benchmarks overhead $(ARGS)
+
+fuzz: $(if $(TORCH),$(VENV)/.installed-torch) $(VENV)/.installed-dev ## run random programs beside PyTorch
+	@$(python) -m tests.fuzz $(ARGS)
+
+mutants: $(if $(TORCH),$(VENV)/.installed-torch) $(VENV)/.installed-dev ## break every formula: do the tests notice?
+	$(python) -m tests.mutants $(or $(ARGS),--out benchmarks/results/mutants.md)
 
 # A build folder that is left over would put deleted modules into the wheel.
 wheel: $(VENV)/.installed-dev ## build dist/minigrad-….whl

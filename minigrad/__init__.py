@@ -15,7 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import backends, functional, fused, linalg, ops
+from . import array_api, backends, functional, fused, linalg, ops
+from .anomaly import AnomalyError
 from .backends import BackendUnavailableError, register
 from .checkpoint import checkpoint
 from .composition import twins
@@ -41,7 +42,8 @@ from .creation import (
 )
 from .derivatives import grad, hessian, hvp, jacfwd, jacobian, jvp, value_and_grad, vjp
 from .inplace import InplaceError
-from .modes import enable_grad, is_grad_enabled, no_grad
+from .locks import debug
+from .modes import detect_anomaly, enable_grad, is_anomaly_enabled, is_grad_enabled, no_grad
 from .operation import op
 from .ops import methods as _methods  # noqa: F401 - puts the operators on Tensor
 from .tensor import Tensor
@@ -53,7 +55,7 @@ for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
 # Rooms that are opened when they are first asked for.
-_LATER = {name: name for name in ("data", "draw", "metrics", "nn", "optim", "serialization", "training")}
+_LATER = {name: name for name in "check data draw metrics nn optim sanity serialization training".split()}
 _LATER |= {"save": "serialization", "load": "serialization"}
 
 
@@ -65,17 +67,22 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "AnomalyError",
     "BackendUnavailableError",
     "Generator",
     "InplaceError",
     "Parameter",
     "Tensor",
     "arange",
+    "array_api",
     "asarray",
     "backends",
+    "check",
     "checkpoint",
     "data",
+    "debug",
     "default_generator",
+    "detect_anomaly",
     "draw",
     "enable_grad",
     "eye",
@@ -87,6 +94,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "jacfwd",
     "jacobian",
@@ -105,6 +113,7 @@ __all__ = [
     "rand",
     "randn",
     "register",
+    "sanity",
     "save",
     "seed",
     "tensor",

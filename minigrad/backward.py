@@ -18,10 +18,11 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
+from .anomaly import hooked, witness
 from .backends import NAMESPACES
 from .creation import asarray
 from .inplace import check_writes
-from .modes import Mode, recording
+from .modes import Mode, recording, watches
 from .tensor import Keeper, Tensor
 
 
@@ -32,6 +33,7 @@ def walk(
     reachable ones, youngest first."""
     needed = None if wanted is None else leading_to(wanted, nodes)
     check_writes(nodes, needed, create_graph)
+    watcher = witness(roots) if watches else None  # in anomaly mode
     pending = dict(roots)
     sums: set[Any] = set()  # where pending holds a sum formed here, which may be added to in place
     found = {}
@@ -40,6 +42,8 @@ def walk(
         if g is None:
             continue
         xp = NAMESPACES[type(g)]
+        if watcher is not None:
+            watcher.arrives(node, g)
         if node.hooks is not None:
             g = run_hooks(xp, node, g, keep=wanted is None)
         op = node.op
@@ -52,6 +56,8 @@ def walk(
             saved = op.wrapped(node)
         elif create_graph:
             formulas = op.through(node, g)
+        if watcher is not None:
+            formulas = watcher.formulas(node, formulas)
         for parent, formula, args in zip(node.parents, formulas, saved, strict=False):
             if parent is None or (needed is not None and parent not in needed):
                 continue
@@ -84,9 +90,15 @@ def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
     seen = set(nodes)
     for node in nodes:  # grows while it is walked
         if node.parents is None and node.order > oldest:
+            if node.saved is ENDED:
+                raise RuntimeError(
+                    f"backward: an error ended an earlier walk through this graph, which had freed {node.op.name} by "
+                    "then; no .grad was changed by it. Compute the loss anew"
+                )
             raise RuntimeError(
                 f"backward: the graph through {node.op.name} was walked before and its memory is freed; "
-                "call backward(keep_graph=True) the first time if you need a second walk, or compute the loss anew"
+                "call backward(keep_graph=True) the first time if you need a second walk, or compute the loss anew; "
+                "what is carried on from an earlier step, such as a hidden state, must be detached: h = h.detach()"
             )
         for parent in node.parents or ():
             if parent is not None and parent not in seen and parent.order >= oldest:
@@ -97,6 +109,15 @@ def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
 
 
 age = attrgetter("order")
+ENDED = ("an error ended the walk that freed this node",)
+
+
+def freed_in_part(nodes: list) -> None:
+    """Notes at the nodes that a walk has freed that an error ended it. The others are as they were, and so are all
+    gradients: they are handed out at the end."""
+    for node in nodes:
+        if node.parents is None:
+            node.saved = ENDED
 
 
 def leading_to(wanted: set[Any], nodes: list) -> set[Any]:
@@ -126,18 +147,30 @@ def run_hooks(xp: Any, node: Any, g: Any, keep: bool) -> Any:
             raise TypeError(f"a hook returns a Tensor or None, not {type(changed).__name__}")
         if changed.shape != gradient.shape:
             raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
+        if watches:
+            hooked(hook, node, gradient.data, changed.data)
         ops = NAMESPACES[Tensor]
         gradient = ops.astype(ops.copy(changed), node.dtype)
     return gradient if isinstance(g, Tensor) else gradient.data
 
 
+def lost(y: Tensor) -> str:
+    """Why a tensor has no graph, as far as it can be told: what was not recorded left no trace."""
+    if y.dtype.kind != "f":
+        return f": it is {y.dtype}, which comes of operations without a derivative, such as comparisons and argmax"
+    if not recording.get():
+        return ": under no_grad nothing is recorded; compute it and call backward outside of that block"
+    return (
+        ": it was computed under no_grad, from detached tensors, from tensors without requires_grad=True, or only "
+        "through operations without a derivative, such as comparisons; on the way to it, look for the first tensor "
+        "whose requires_grad is False"
+    )
+
+
 def seed(y: Tensor, g: Any, create_graph: bool, name: str) -> Any:
     """The gradient to start with at the output y: g, or 1 for a scalar."""
     if y.node is None:
-        raise RuntimeError(
-            f"{name}: the output does not depend on any tensor that requires gradients (was it computed under "
-            "no_grad, detached, or only through operations without a derivative, such as comparisons?)"
-        )
+        raise RuntimeError(f"{name}: the output does not depend on any tensor that requires gradients{lost(y)}")
     if g is None:
         if y.data.size != 1:
             raise RuntimeError(
@@ -166,11 +199,15 @@ def run(
     """The walk in its surroundings: silent about 1/0, and recording only where derivatives of derivatives are asked."""
     keep_graph = create_graph if keep_graph is None else keep_graph
     first = next(iter(roots.values()))
-    if create_graph:
-        with NAMESPACES[type(first.data)].quiet(), Mode(recording, True):
-            return walk(roots, nodes, wanted, keep_graph, create_graph)
-    with NAMESPACES[type(first)].quiet():
-        found = walk(roots, nodes, wanted, keep_graph, create_graph)
+    try:
+        if create_graph:
+            with NAMESPACES[type(first.data)].quiet(), Mode(recording, True):
+                return walk(roots, nodes, wanted, keep_graph, create_graph)
+        with NAMESPACES[type(first)].quiet():
+            found = walk(roots, nodes, wanted, keep_graph, create_graph)
+    except BaseException:
+        freed_in_part(nodes)
+        raise
     # NumPy turns 0-d results into scalars
     return {node: Tensor(g if g.shape else NAMESPACES[type(g)].asarray(g)) for node, g in found.items()}
 
@@ -183,7 +220,10 @@ def backward(self: Tensor, gradient: Any = None, keep_graph: bool | None = None,
     """
     roots = {self.node: seed(self, gradient, create_graph, "backward")}
     for leaf, g in run(roots, reachable(roots), None, keep_graph, create_graph).items():
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
+        if leaf.grad is None:
+            leaf.grad, leaf.used = g, None
+        else:
+            leaf.grad = leaf.grad + g
 
 
 def grad(

@@ -128,11 +128,11 @@ class Run:
             return
         for node in nodes:
             for name, x in inplace.saved_arrays(node, False):
-                _, when, what = inplace.writes.get(id(NAMESPACES[type(x)].owner(x)), (None, 0, ""))
+                _, when, what, place = inplace.writes.get(id(NAMESPACES[type(x)].owner(x)), (None, 0, "", None))
                 if self.order < when < nodes[-1].order:
                     raise inplace.InplaceError(
                         f"checkpoint: {node.op.name} inside needs the value of {name} {x.shape} again, but {what} "
-                        "changed it in place after the first run; change it after backward()"
+                        f"changed it in place after the first run, at {place}; change it after backward()"
                     )
 
 

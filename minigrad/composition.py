@@ -17,14 +17,18 @@ runs without twins altogether.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from .anomaly import derived_from
 from .backward import reachable, walk
+from .errors import translate
 from .graph import recorded
 from .modes import Mode
 from .operation import Op, computed, names
+from .places import COMPOSED
 from .tensor import Tensor
 
 using_twins: ContextVar[bool] = ContextVar("using_twins", default=True)
@@ -46,18 +50,38 @@ def composition(*, domain: Any = None) -> Callable:
 
         @functools.wraps(definition)
         def call(*args: Any, **kwargs: Any) -> Tensor:
-            if twin and using_twins.get():
-                operation, takes = twin
-                taken = takes(*args, **kwargs)
-                if taken is not None:
-                    return computed(operation, *taken)
-            return definition(*args, **kwargs)
+            try:
+                if twin and using_twins.get():
+                    operation, takes = twin
+                    taken = takes(*args, **kwargs)
+                    if taken is not None:
+                        return computed(operation, *taken)
+                return definition(*args, **kwargs)
+            except TypeError:
+                check_call(definition, args, kwargs)
+                raise
 
         call.definition, call.domain, call.twin = definition, domain, twin  # type: ignore[attr-defined]
         COMPOSITIONS[definition.__name__] = call
+        COMPOSED[definition.__code__] = definition.__name__
         return call
 
     return declare
+
+
+def check_call(definition: Callable, args: tuple, kwargs: dict) -> None:
+    """Raises if a composition is not called with these arguments, with its own name rather than that of its twin."""
+    signature = inspect.signature(definition)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        plain = signature.replace(
+            parameters=[p.replace(annotation=p.empty) for p in signature.parameters.values()],
+            return_annotation=signature.empty,
+        )
+        told = TypeError(f"{definition.__name__} is called as {definition.__name__}{plain}; {error}")
+        translate(told, kwargs)
+        raise told from None
 
 
 def same(xp: Any, x: Any) -> Any:
@@ -78,9 +102,10 @@ def through_definition(node: Any, g: Tensor) -> list[Callable]:
         x if x is None else recorded(SAME, (parent,), ((),), x) if parent else Tensor(x)
         for x, parent in zip(arrays, node.parents, strict=True)
     ]
-    y = node.op.definition(**dict(zip(node.op.inputs, inputs, strict=True)), **options)
-    roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
-    found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
+    with derived_from(node):
+        y = node.op.definition(**dict(zip(node.op.inputs, inputs, strict=True)), **options)
+        roots, wanted = {y.node: g}, {x.node for x in inputs if x is not None and x.node is not None}
+        found = walk(roots, reachable(roots, wanted), wanted, keep_graph=True, create_graph=True)
     return [lambda xp, g, *saved, x=x: found.get(x.node, xp.zeros_like(x)) for x in inputs]
 
 

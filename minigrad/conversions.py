@@ -31,10 +31,13 @@ class Conversions:
             raise TypeError(f"a tensor on {self.device} is not copied to the host silently; use .numpy()")
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         if self.node is not None:
             raise BufferError("a tensor that requires gradients is not exported; use .detach()")
-        return self.data.__dlpack__(**options)
+        options = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self.data.__dlpack__(stream=stream, **{k: v for k, v in options.items() if v is not None})
 
     def __dlpack_device__(self) -> Any:
         return self.data.__dlpack_device__()
@@ -54,7 +57,9 @@ class Conversions:
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
-            raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
+            raise ValueError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all(), & and | for and, or"
+            )
         return bool(self._host())
 
     def __float__(self) -> float:
@@ -62,6 +67,9 @@ class Conversions:
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __index__(self) -> int:
         if self.data.dtype.kind not in "iu":

@@ -29,7 +29,7 @@ def array(data: Any, dtype: Any = None) -> Any:
     """Any data as an array: arrays keep their dtype and backend, Python floats become float32."""
     if isinstance(data, Tensor):
         data = data.data
-    if isinstance(data, np.ndarray) and data.dtype.kind not in "fiub":
+    elif isinstance(data, np.ndarray) and data.dtype.kind not in "fiub":
         raise TypeError(f"tensor: dtype {data.dtype} is not supported; expected floats, integers or booleans")
     if type(data) in NAMESPACES and hasattr(data, "ndim") and not isinstance(data, np.generic):
         return data if dtype is None or data.dtype == dtype else NAMESPACES[type(data)].astype(data, np.dtype(dtype))
@@ -37,7 +37,15 @@ def array(data: Any, dtype: Any = None) -> Any:
         if any(isinstance(x, Tensor) and x.node is not None for x in data):
             raise TypeError("tensor: a list of Tensors that require gradients would lose them; use stack")
         data = [x.numpy() if isinstance(x, Tensor) else x for x in data]
-    host = np.asarray(data)
+    try:
+        host = np.asarray(data)
+        if host.dtype == np.float64 and dtype is not None and np.dtype(dtype) == np.uint64:
+            host = np.asarray(data, dtype)  # NumPy makes floats of [2**63, 1]
+    except ValueError as error:
+        raise ValueError(
+            "tensor: the lists inside do not have one length, so there is no shape; pad the short ones, or keep a list "
+            "of tensors"
+        ) from error
     if dtype is None and is_weak(data, host):
         dtype = np.float32
     host = host if dtype is None else host.astype(dtype, copy=False)
@@ -79,18 +87,18 @@ def from_dlpack(x: Any) -> Tensor:
     """A Tensor on the memory of any array that speaks DLPack (NumPy, CuPy, PyTorch, JAX …)."""
     kind = int(x.__dlpack_device__()[0])
     if kind in (1, 3, 11):  # CPU, and host memory that CUDA or ROCm pinned
-        return Tensor(array(np.from_dlpack(x)))
+        return Tensor(np.from_dlpack(x))
     if kind == 2:
-        return Tensor(array(backend("cuda").from_dlpack(x)))
+        return Tensor(backend("cuda").from_dlpack(x))
     raise ValueError(f"from_dlpack: memory of DLPack device type {kind} has no backend here")
 
 
 # ---- constants
 
 
-def _make(name: str, *args: Any, dtype: Any, device: str, requires_grad: bool, **options: Any) -> Tensor:
+def _make(name: str, *args: Any, dtype: Any, device: str | None, requires_grad: bool, **options: Any) -> Tensor:
     made = getattr(backend("numpy"), name)(*args, dtype=dtype, **options)
-    return Tensor(move(made, device)).requires_grad_(requires_grad)
+    return Tensor(move(made, device or "cpu")).requires_grad_(requires_grad)
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
@@ -98,24 +106,31 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else tuple(shape)
 
 
-def zeros(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def zeros(*shape: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Zeros in float32: zeros(2, 3) or zeros((2, 3))."""
-    return _make("zeros", _shape(shape), dtype=dtype, device=device, requires_grad=requires_grad)
+    return _make("zeros", _shape(shape), dtype=dtype or np.float32, device=device, requires_grad=requires_grad)
 
 
-def ones(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def ones(*shape: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Ones in float32: ones(2, 3) or ones((2, 3))."""
-    return _make("ones", _shape(shape), dtype=dtype, device=device, requires_grad=requires_grad)
+    return _make("ones", _shape(shape), dtype=dtype or np.float32, device=device, requires_grad=requires_grad)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """One value everywhere; the dtype is that of tensor(fill_value) unless given."""
     value = array(fill_value, dtype)
     return _make("full", shape, value, dtype=value.dtype, device=device, requires_grad=requires_grad)
 
 
 def arange(
-    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+    start: Any,
+    stop: Any = None,
+    step: Any = 1,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, … below stop; integers give integers, floats float32."""
     if stop is None:
@@ -130,13 +145,20 @@ def linspace(
     stop: Any,
     num: int = 50,
     endpoint: bool = True,
-    dtype: Any = np.float32,
-    device: str = "cpu",
+    dtype: Any = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """num evenly spaced numbers from start to stop, both included unless endpoint is False."""
     return _make(
-        "linspace", start, stop, num, endpoint=endpoint, dtype=dtype, device=device, requires_grad=requires_grad
+        "linspace",
+        start,
+        stop,
+        num,
+        endpoint=endpoint,
+        dtype=dtype or np.float32,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
@@ -144,29 +166,31 @@ def eye(
     N: int,
     M: int | None = None,
     k: int = 0,
-    dtype: Any = np.float32,
-    device: str = "cpu",
+    dtype: Any = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the k-th diagonal of an N × M matrix, zeros elsewhere."""
-    return _make("eye", N, M, k, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _make("eye", N, M, k, dtype=dtype or np.float32, device=device, requires_grad=requires_grad)
 
 
-def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape, dtype and device of x."""
-    return full_like(x, 0, dtype, requires_grad)
+def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
+    """Zeros of the shape of x, and of its dtype and device unless told otherwise."""
+    return full_like(x, 0, dtype, requires_grad, device)
 
 
-def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape, dtype and device of x."""
-    return full_like(x, 1, dtype, requires_grad)
+def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
+    """Ones of the shape of x, and of its dtype and device unless told otherwise."""
+    return full_like(x, 1, dtype, requires_grad, device)
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """One value in the shape, dtype and device of x."""
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None
+) -> Tensor:
+    """One value in the shape of x, and in its dtype and on its device unless told otherwise."""
     x = array(x)
     made = NAMESPACES[type(x)].full_like(x, fill_value, dtype=dtype)
-    return Tensor(made).requires_grad_(requires_grad)
+    return Tensor(made if device is None else move(made, device)).requires_grad_(requires_grad)
 
 
 # ---- random numbers
@@ -191,7 +215,7 @@ class Generator:
     def _stream(self, xp: Any) -> Any:
         if id(xp) not in self._streams:
             seed = np.random.SeedSequence(self.seed).spawn(1)[0].generate_state(1)[0]
-            self._streams[id(xp)] = xp, xp.generator(seed)
+            self._streams.setdefault(id(xp), (xp, xp.generator(seed)))  # one, also if two threads come at once
         return self._streams[id(xp)][1]
 
     @property
@@ -221,6 +245,19 @@ class Generator:
         for name, value in state["streams"].items():
             if name in LOADERS and available(name):
                 self._stream(backend(name)).state = value if isinstance(value, dict) else move(array(value), name)
+
+    def __deepcopy__(self, memo: Any = None) -> Generator:
+        """A copy is a generator of its own, which goes on from the same place; so is what comes out of a pickle."""
+        twin = Generator(self.seed)
+        twin.state = self.state
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.state_dict()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["seed"])  # type: ignore[misc]
+        self.load_state_dict(state)
 
 
 _default: ContextVar[Generator] = ContextVar("generator")

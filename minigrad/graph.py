@@ -19,8 +19,15 @@ once and without a garbage collector.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .backends import NAMESPACES
+from .locks import locked
+from .modes import watch_here, watches
+from .places import Place, way_here
 from .tensor import Tensor, clock
 
 
@@ -53,8 +60,48 @@ def recorded(op: Any, parents: tuple, saved: tuple, y: Any) -> Tensor:
     node.hooks = None
     tensor = new(Tensor)
     tensor.data = y
-    tensor.node = node
+    tensor.node = node if not watches else located(node)
     return tensor
 
 
 new = object.__new__
+
+
+class Located(Node):
+    """A node that was recorded in anomaly mode, and knows the line that it comes from."""
+
+    if TYPE_CHECKING:
+        place: Place
+
+    __slots__ = ("place",)
+
+
+def located(node: Node) -> Node:
+    """The node; in anomaly mode with its place, in debug mode with its arrays locked."""
+    watch = watch_here()
+    if watch is None:
+        return node
+    found = new(Located)
+    for name in Node.__slots__:
+        setattr(found, name, getattr(node, name))
+    found.place = way_here(watch.origin)
+    if watch.lock:
+        arrays = [x for _, x in saved_arrays(node, False)]
+        found.saved = locked(node.saved, arrays, node.op.name, found.place)  # type: ignore[arg-type]
+    return found
+
+
+def saved_arrays(node: Any, create_graph: bool, needed: Any = None) -> Iterator[tuple[str, Any]]:
+    """The arrays that the gradient at a node reads, each with its name in the formula."""
+    op = node.op
+    if op is None:
+        return
+    for parent, names, args in zip(node.parents, op.asks, node.saved):
+        if needed is not None and parent not in needed:
+            continue
+        for name, value in zip(names, args or (), strict=False):
+            for x in value if isinstance(value, tuple) else (value,):
+                if type(x) in NAMESPACES and not isinstance(x, np.generic):
+                    yield name, x
+    if create_graph and op.definition is not None:  # a twin: its composition is run again, on all the inputs
+        yield from ((name, x) for name, x in zip(op.inputs, node.saved[-1][0], strict=True) if x is not None)

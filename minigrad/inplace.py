@@ -3,20 +3,22 @@
 A node keeps arrays, and an array may be written to after it was kept. No array can be locked on a GPU, and views share
 memory, so the clock that orders nodes also dates writes: a write stamps the owner of the memory, and the backward walk
 refuses a saved array whose owner was stamped after the node was recorded. Writes through `.data` or `.numpy()` go
-unseen.
+unseen; debug mode (locks.py) locks arrays against those on NumPy.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from threading import RLock
 from typing import Any
 
-import numpy as np
-
+from .anomaly import where_called
 from .backends import NAMESPACES, move
 from .creation import array
+from .graph import saved_arrays
+from .locks import held, needed_by
 from .modes import recording
+from .places import here
 from .tensor import Tensor, clock
 
 
@@ -24,8 +26,9 @@ class InplaceError(RuntimeError):
     """A value was changed, or would be, that a gradient needs."""
 
 
-writes: dict[int, tuple] = {}  # id of the memory's owner → (weak reference to it, time, what wrote)
+writes: dict[int, tuple] = {}  # id of the memory's owner → (weak reference to it, time, what wrote, where)
 last_write = 0
+writing = RLock()  # with two threads at once, an older write could put last_write back
 
 
 def stamp(x: Any, what: str) -> None:
@@ -33,10 +36,11 @@ def stamp(x: Any, what: str) -> None:
     global last_write
     owner = NAMESPACES[type(x)].owner(x)
     key = id(owner)
-    last_write = max(last_write, next(clock))
-    known = writes.get(key)
-    alive = weakref.ref(owner, lambda _: writes.pop(key, None)) if known is None else known[0]
-    writes[key] = (alive, last_write, what)
+    with writing:
+        last_write = next(clock)
+        known = writes.get(key)
+        alive = weakref.ref(owner, lambda _: writes.pop(key, None)) if known is None else known[0]
+        writes[key] = (alive, last_write, what, here())
 
 
 def check_writes(nodes: list, needed: Any, create_graph: bool) -> None:
@@ -52,26 +56,36 @@ def check_writes(nodes: list, needed: Any, create_graph: bool) -> None:
         for name, x in saved_arrays(node, create_graph, needed):
             written = writes.get(id(NAMESPACES[type(x)].owner(x)))
             if written is not None and written[1] > node.order:
-                raise InplaceError(
-                    f"{node.op.name} needs the value of {name} {x.shape} for its gradient, but {written[2]} "
-                    "changed it in place afterwards; work on a copy (x.copy()), or change it after backward()"
-                )
+                raise InplaceError(told(node, name, x, written))
 
 
-def saved_arrays(node: Any, create_graph: bool, needed: Any = None) -> Iterator[tuple[str, Any]]:
-    """The arrays that the gradient at a node reads, each with its name in the formula."""
-    op = node.op
-    if op is None:
-        return
-    for parent, names, args in zip(node.parents, op.asks, node.saved):
-        if needed is not None and parent not in needed:
-            continue
-        for name, value in zip(names, args or (), strict=False):
-            for x in value if isinstance(value, tuple) else (value,):
-                if type(x) in NAMESPACES and not isinstance(x, np.generic):
-                    yield name, x
-    if create_graph and op.definition is not None:  # a twin: its composition is run again, on all the inputs
-        yield from ((name, x) for name, x in zip(op.inputs, node.saved[-1][0], strict=True) if x is not None)
+def told(node: Any, name: str, x: Any, written: tuple) -> str:
+    """What was saved, what changed it, and where."""
+    _, _, what, place = written
+    saved_at = getattr(node, "place", None)
+    line = f"(the line of {node.op.name} is told in anomaly mode: see minigrad.detect_anomaly)"
+    return "\n  ".join(
+        [
+            f"{node.op.name} needs the value of {name} {x.shape} for its gradient, but {what} changed it in place "
+            "afterwards",
+            f"changed at {place}",
+            *(where_called(node.op.name, saved_at) if saved_at else [line]),
+            "work on a copy (x.copy()), or change it after backward()",
+        ]
+    )
+
+
+def refuse_locked(x: Any, what: str) -> None:
+    """In debug mode, an array that a graph keeps is not written to."""
+    if held and (who := needed_by(x)):
+        raise InplaceError(
+            f"{what}: the array {x.shape} is locked (debug mode), for a gradient needs its value: {who}; "
+            "work on a copy (x.copy()), or change it after backward()"
+        )
+
+
+NUMBERS = {float: "f", complex: "c"}
+FITS = {"f": "fc", "c": "c"}  # floats and complex numbers are not cut down to what holds less
 
 
 def write(x: Tensor, value: Any, what: str, index: Any = ...) -> None:
@@ -91,10 +105,13 @@ def write(x: Tensor, value: Any, what: str, index: Any = ...) -> None:
             f"{what}: the value requires gradients, which a change in place would lose; "
             "use where or concatenate, or .detach() the value"
         )
-    if not isinstance(value, (bool, int, float)):
+    if not isinstance(value, (bool, int, float, complex)):
         value = move(array(value), x.device)
-    if x.dtype.kind != "f" and (isinstance(value, float) or getattr(value, "dtype", x.dtype).kind == "f"):
-        raise TypeError(f"{what}: float values do not fit into a tensor of {x.dtype}; use .astype first")
+    kind = value.dtype.kind if hasattr(value, "dtype") else NUMBERS.get(type(value), "i")
+    if x.dtype.kind not in FITS.get(kind, "biufc"):
+        name = "complex" if kind == "c" else "float"
+        raise TypeError(f"{what}: {name} values do not fit into a tensor of {x.dtype}; use .astype first")
+    refuse_locked(x.data, what)
     try:
         x.data[index] = value
     except (ValueError, IndexError, TypeError) as error:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from .anomaly import look
 from .backends import NAMESPACES
 from .creation import array, is_weak
 from .errors import explained
 from .graph import recorded
-from .modes import recording
+from .modes import recording, watches
 from .tensor import Tensor
 
 
@@ -138,7 +139,7 @@ def op(*, domain: Any = None, extras: tuple[str, ...] = (), **formulas: Callable
 
     Formulas run on arrays of any backend and, for derivatives of derivatives, on Tensors (xp is then `minigrad.ops`).
     Broadcasting, dtypes and scalars are no business of theirs. An operation without formulas records nothing.
-    `domain` tells the property test where to draw values (see tests/strategies.py).
+    `domain` tells the property test where to draw values (see check/strategies.py).
     """
 
     def declare(forward: Callable) -> Callable:
@@ -154,7 +155,8 @@ def entry(operation: Op) -> Callable:
     plain = not (operation.options or operation.variadic or operation.extras) and all(operation.formulas)
     kind = {1: unary, 2: binary}.get(len(operation.inputs), general) if plain else general
     call = kind(operation)
-    call.__name__ = call.__qualname__ = operation.name
+    call.__name__ = operation.name
+    call.__module__, call.__qualname__ = operation.forward.__module__, operation.forward.__name__  # a pickle finds it
     call.__doc__ = operation.doc
     call.__signature__ = operation.signature()
     call.op = operation
@@ -175,6 +177,8 @@ def unary(op: Op) -> Any:
             raise explained(op, (data,), {}, error) from error
         if type(y) is not type(data):
             y = NAMESPACES[type(data)].asarray(y)  # NumPy turns 0-d results into scalars
+        if watches:  # anomaly mode is on somewhere
+            look(op, (data,), {}, y)
         if x.node is None or not recording.get():
             return Tensor(y)
         return recorded(op, (x.node,), keep(data, y, None), y)
@@ -212,6 +216,8 @@ def binary(op: Op) -> Any:
             raise explained(op, (m, n), {}, error) from error
         if type(y) is not type(m):
             y = NAMESPACES[type(m)].asarray(y)
+        if watches:
+            look(op, (m, n), {}, y)
         if node_a is None:
             if node_b is None or not recording.get():
                 return Tensor(y)
@@ -253,6 +259,8 @@ def computed(op: Op, arrays: tuple, nodes: tuple, options: dict) -> Tensor:
         y, *extras = y
     if type(y) is not type(arrays[0]) and (type(y) not in NAMESPACES or isinstance(y, np.generic)):
         y = xp.asarray(y)
+    if watches:
+        look(op, arrays, options, y)
     wanted = tuple([node is not None for node in nodes])
     if True not in wanted or not recording.get():
         return Tensor(y)
@@ -278,6 +286,7 @@ def bound(op: Op, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         raise TypeError(
             f"{op.name} is called as {op.name}{op.signature()}; got {len(args)} positional arguments"
             + (f" and {', '.join(kwargs)}" if kwargs else "")
+            + (f"; NumPy hands these on: call minigrad.{op.name}" if "out" in kwargs else "")
         )
     options = op.options | options | kwargs
     missing = [k for k, v in options.items() if v is inspect.Parameter.empty]
@@ -321,19 +330,23 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
             )
     tensors = [x for x in inputs if isinstance(x, Tensor)]
     kind = type(tensors[0].data) if tensors else None
+    imaginary = any(x.data.dtype.kind == "c" for x in tensors)
+    if imaginary and op.differentiable and recording.get() and any(x.node is not None for x in tensors):
+        raise TypeError(f"{op.name}: complex numbers carry no gradients; .detach() the input that requires them")
     arrays: list[Any] = [x.data if isinstance(x, Tensor) else x for x in inputs]
     dtypes, weak = [], []
     for i, x in enumerate(arrays):
         if isinstance(x, np.generic):
             x = arrays[i] = x.item()
-        if x is None or isinstance(x, (bool, int, float)):
+        if x is None or isinstance(x, (bool, int, float)) or (imaginary and isinstance(x, complex)):
             continue
         if isinstance(x, complex):
             raise TypeError(f"{op.name}: complex numbers are not supported")
         if isinstance(x, (list, tuple)) and not any(isinstance(e, Tensor) for e in x) and is_weak(x, np.asarray(x)):
             weak.append(i)
             continue
-        x = arrays[i] = array(x)
+        if not isinstance(inputs[i], Tensor):
+            x = arrays[i] = array(x)
         if kind is None:
             kind = type(x)
         elif type(x) is not kind:
@@ -346,18 +359,19 @@ def unified(op: Op, inputs: Any) -> tuple[tuple, tuple]:
         if joins[i]:
             dtypes.append(x.dtype)
     xp = NAMESPACES[kind or np.ndarray]
-    floats = [d for d in dtypes if d.kind == "f"]
-    common = max(floats, key=lambda d: d.itemsize) if floats else np.dtype(np.float32) if weak else None
+    floats = [d for d in dtypes if d.kind in "fc"]
+    widest = np.result_type(*floats) if imaginary else max(floats, key=lambda d: d.itemsize, default=None)
+    common = widest if floats else np.dtype(np.float32) if weak else None
     numbers = [x for x, join in zip(arrays, joins) if join and isinstance(x, (bool, int, float))]
     for i, x in enumerate(arrays):
         if i in weak:
             arrays[i] = xp.asarray(array(x, common if joins[i] else None))
-        elif isinstance(x, (bool, int, float)):
+        elif isinstance(x, (bool, int, float, complex)):
             dtype = common if joins[i] else array(x).dtype
             if dtype is None:
                 dtype = np.result_type(*dtypes, x) if dtypes else array(numbers).dtype
             arrays[i] = xp.constant(x, dtype)
-        elif x is not None and common is not None and joins[i] and x.dtype.kind != "f":
+        elif x is not None and common is not None and joins[i] and x.dtype.kind not in "fc":
             arrays[i] = xp.astype(x, common)
     nodes = tuple(
         x.node if formula is not None and isinstance(x, Tensor) else None

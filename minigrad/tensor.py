@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .backends import NAMESPACES
+from .backends.allocation import at_first_use
 from .conversions import Conversions
 
 clock = itertools.count(1)  # every node and every write in place takes the next tick
@@ -27,13 +28,15 @@ class Leaf:
 
     op: Any = None
     parents: Any = ()
-    __slots__ = ("dtype", "grad", "hooks", "order", "shape")
+    __slots__ = ("dtype", "grad", "hooks", "order", "shape", "used")
 
     def __init__(self, data: Any) -> None:
+        at_first_use()
         self.order = next(clock)
         self.shape = data.shape
         self.dtype = data.dtype
         self.grad: Tensor | None = None
+        self.used: Any = None  # which optimiser took a step along this gradient: see Optimizer.look_at
         self.hooks: list[Callable] | None = None
 
 
@@ -62,12 +65,14 @@ def copied(data: Any) -> Any:
     return NAMESPACES[type(data)].copy(data)
 
 
-def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any) -> Tensor:
+def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any, hooks: Any = None) -> Tensor:
     """The copy of a leaf, or what comes out of a pickle."""
     tensor = kind.__new__(kind)
     tensor.data, tensor.node = data, Leaf(data) if requires_grad else None
     if grad is not None:
         tensor.grad = grad
+    if hooks:
+        tensor.node.hooks = list(hooks)
     return tensor
 
 
@@ -143,7 +148,7 @@ class Tensor(Conversions):
                     f"got {value.shape} {value.dtype} on {value.device}"
                 )
         if self.node is not None and self.node.op is None:
-            self.node.grad = value
+            self.node.grad, self.node.used = value, None
         elif (keeper := self._keeper()) is not None:
             keeper.gradient = value
 
@@ -179,4 +184,5 @@ class Tensor(Conversions):
         """Copies and pickles are leaves of their own: the clock of their graph is the one where they arrive."""
         if not self.is_leaf:
             raise RuntimeError(f"the result of {self.node.op.name} is not copied with its graph; use .detach() first")
-        return rebuilt, (type(self), self.data, self.requires_grad, self.grad)
+        hooks = self.node and self.node.hooks
+        return rebuilt, (type(self), self.data, self.requires_grad, self.grad, *([list(hooks)] if hooks else []))

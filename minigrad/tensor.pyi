@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 from .backends import NAMESPACES
+from .backends.allocation import at_first_use
 from .conversions import Conversions
 clock = itertools.count(1)
 
@@ -17,7 +18,7 @@ class Leaf:
     shape: Any
     op: Any = None
     parents: Any = ()
-    __slots__ = ('dtype', 'grad', 'hooks', 'order', 'shape')
+    __slots__ = ('dtype', 'grad', 'hooks', 'order', 'shape', 'used')
 
     def __init__(self, data: Any) -> None:
         ...
@@ -41,7 +42,7 @@ class Keeper:
 def copied(data: Any) -> Any:
     ...
 
-def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any) -> Tensor:
+def rebuilt(kind: Any, data: Any, requires_grad: bool, grad: Any, hooks: Any=None) -> Tensor:
     """The copy of a leaf, or what comes out of a pickle."""
 
 class Tensor(Conversions):
@@ -131,11 +132,21 @@ the gradient. `.remove()` of the result takes the hook off."""
     def T(self) -> Tensor:
         """The transpose: the axes in reverse order."""
 
+    @property
+    def mT(self) -> Tensor:
+        """The transpose of each matrix: the last two axes swapped."""
+
     def backward(self, gradient: Any=None, keep_graph: Any=None, create_graph: Any=False) -> None:
         """Adds ∂self/∂leaf to the `.grad` of every leaf that self depends on.
 
     gradient: what to start from, of the shape of self (1 for a scalar). The graph is freed on the way unless
     `keep_graph=True`; with `create_graph=True` the gradients can themselves be differentiated."""
+
+    def __array_namespace__(self, api_version: Any=None) -> Any:
+        """The namespace of the Python array API standard that computes with Tensors."""
+
+    def to_device(self, device: Any, stream: Any=None) -> Tensor:
+        """x on the device; x itself where it is there already."""
 
     def __add__(self, b: Any) -> Tensor:
         """y = a + b        ∂a = g,  ∂b = g"""
@@ -229,6 +240,18 @@ the gradient. `.remove()` of the result takes the hook off."""
     def __rxor__(self, other: Any) -> Tensor:
         ...
 
+    def __lshift__(self, b: Any) -> Tensor:
+        """y = a 2ᵇ of integers, a boolean or bitwise result without a derivative"""
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        ...
+
+    def __rshift__(self, b: Any) -> Tensor:
+        """y = ⌊a / 2ᵇ⌋ of integers, a boolean or bitwise result without a derivative"""
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        ...
+
     def __eq__(self, b: Any) -> Tensor:  # type: ignore[override]
         """y = [a = b], a boolean or bitwise result without a derivative"""
 
@@ -298,10 +321,10 @@ the gradient. `.remove()` of the result takes the hook off."""
     def cumprod(self, axis: Any=None) -> Tensor:
         """y[k] = Π x[i] over all i ≤ k        ∂x[i] = Σ g[k] Π x[j] over all k ≥ i and all j ≤ k but i, undivided"""
 
-    def sort(self, axis: Any=-1) -> Tensor:
+    def sort(self, axis: Any=-1, descending: Any=False, stable: Any=True) -> Tensor:
         """y[i] = x[order[i]], ascending        ∂x = g put back: argsort(order) is the inverse of a permutation"""
 
-    def argsort(self, axis: Any=-1) -> Tensor:
+    def argsort(self, axis: Any=-1, descending: Any=False, stable: Any=True) -> Tensor:
         """y = the indices that put x in ascending order, ties as they came; without a derivative"""
 
     def reshape(self, *lengths: Any, shape: Any=None) -> Tensor:

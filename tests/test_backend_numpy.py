@@ -1,6 +1,9 @@
 """The array functions that NumPy lacks, against slow references: erf, index_add, select, windows and fold."""
 
 import math
+import platform
+import subprocess
+import sys
 import warnings
 from unittest import mock
 
@@ -421,3 +424,35 @@ def test_fold_of_windows_from_elsewhere():
         fold(np, np.zeros((2, 3, 2)), (2, 5), (1,), (1,))
     with pytest.raises(ValueError, match="does not fit"):
         fold(np, np.zeros((2, 3, 6)), (2, 5), (1,), (1,))
+
+
+# ---------------------------------------------------------------------------------------------------- freed memory
+
+FAULTS = """
+import resource
+import numpy as np
+import minigrad as mg
+{before}
+mg.tensor(1.0, requires_grad=True)
+def fill():
+    for _ in range(50):
+        np.ones(1_000_000, np.float32)
+fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_freed_memory_stays_unless_the_program_says_otherwise():
+    """Page faults of 50 arrays of 4 MB, one after another: a thousand each, or none from the second on."""
+    if not (sys.platform == "linux" and platform.libc_ver()[0] == "glibc"):
+        pytest.skip("only glibc can be told")
+
+    def faults(before):
+        run = [sys.executable, "-c", FAULTS.format(before=before)]
+        return int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+
+    assert faults("") < 1_000
+    assert faults("mg.backends.keep_freed_memory(False)") > 10_000
+    assert faults("mg.backends.keep_freed_memory(); mg.backends.keep_freed_memory(False)") > 10_000

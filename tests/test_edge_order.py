@@ -11,64 +11,14 @@ import pytest
 import minigrad
 from minigrad import ops
 
-from .test_edge_cases import DTYPES, assert_exactly, calling, case, host, inf, leaf, like, nan, run, table
+from .conventions.case import DTYPES, inf, nan
+from .conventions.order import NORMS, ORDS, PRODUCTS, SORTED
+from .conventions.running import assert_exactly, host, leaf, like, run, table
 
 # ---- products and running sums
 
-MATRIX = [[2.0, 0.0, 3.0], [4.0, 5.0, 0.0]]
-
-PRODUCTS = [
-    case("prod with a zero", ops.prod, [[2.0, 0.0, 3.0, 4.0]], [[0, 24, 0, 0]], value=0, second=([12, 26, 8, 6],)),
-    case("prod with two zeros", ops.prod, [[2.0, 0.0, 0.0, 4.0]], [[0] * 4], value=0, second=([0, 8, 8, 0],)),
-    case("prod with three zeros", ops.prod, [[0.0, 0.0, 0.0, 4.0]], [[0] * 4], second=([0] * 4,)),
-    case("prod with a −0.0", ops.prod, [[2.0, -0.0]], [[0, 2]], second=([1, 1],)),
-    case("prod without zeros", ops.prod, [[2.0, 3.0, 4.0]], [[12, 8, 6]], value=24, second=([7, 6, 5],)),
-    case("prod of one", ops.prod, [[0.0]], [[1]], value=0, second=([0],)),
-    case("prod of a 0-d tensor", ops.prod, [0.0], [1], value=0),
-    case("prod of nothing", ops.prod, [np.zeros(0)], [np.zeros(0)], value=1, second=(np.zeros(0),)),
-    case("prod of no rows", calling("prod", axis=0), [np.zeros((0, 2))], [np.zeros((0, 2))], value=[1, 1]),
-    case("prod of no lanes", calling("prod", axis=1), [np.zeros((0, 2))], [np.zeros((0, 2))], value=np.zeros(0)),
-    case("prod with inf", ops.prod, [[2.0, inf]], [[inf, 2]], value=inf),
-    case("prod beside 1e±30", ops.prod, [[1e-30, 1e30, 2.0]], [[2e30, 2e-30, 1]], value=2),
-    *(
-        case(f"prod over axis {axis!r}", calling("prod", axis=axis, keepdims=keepdims), [MATRIX], [expected])
-        for keepdims in (False, True)
-        for axis, expected in {
-            0: [[4, 5, 0], [2, 0, 3]],
-            -1: [[0, 6, 0], [0, 0, 20]],
-            (1,): [[0, 6, 0], [0, 0, 20]],
-            (1, 0): np.zeros((2, 3)),
-            None: np.zeros((2, 3)),
-            (): np.ones((2, 3)),
-        }.items()
-    ),
-    case(
-        "prod over the first of three axes",
-        calling("prod", axis=0),
-        [[MATRIX[:1], MATRIX[1:]]],
-        [[[[4, 5, 0]], [[2, 0, 3]]]],
-    ),
-    case("prod over two of three axes", calling("prod", axis=(2, 0)), [[MATRIX]], [[[[0, 6, 0], [0, 0, 20]]]]),
-    case("cumprod with a zero", ops.cumprod, [[2.0, 0.0, 3.0]], [[1, 8, 0]], value=[2, 0, 0], second=([4, 6, 2],)),
-    case("cumprod with two zeros", ops.cumprod, [[2.0, 0.0, 0.0, 4.0]], [[1, 2, 0, 0]], value=[2, 0, 0, 0]),
-    case("cumprod from a zero", ops.cumprod, [[0.0, 2.0, 3.0]], [[9, 0, 0]], value=0, second=([6, 4, 2],)),
-    case("cumprod of columns", calling("cumprod", axis=0), [MATRIX], [[[5, 6, 1], [2, 0, 3]]]),
-    case("cumprod of rows", calling("cumprod", axis=-1), [MATRIX], [[[1, 8, 0], [6, 4, 20]]]),
-    case("cumprod, flat", ops.cumprod, [[[2.0, 0.0], [3.0, 4.0]]], [[[1, 32], [0, 0]]], value=[2, 0, 0, 0]),
-    case("cumprod of nothing", ops.cumprod, [np.zeros(0)], [np.zeros(0)], value=np.zeros(0)),
-    case("cumprod of a 0-d tensor", ops.cumprod, [0.0], [1], value=[0]),
-    case("cumsum", ops.cumsum, [[1.0, 2.0, 3.0]], [[7, 6, 4]], value=[1, 3, 6], g=[1.0, 2.0, 4.0], second=([0] * 3,)),
-    case("cumsum of columns", calling("cumsum", axis=0), [MATRIX], [[[2, 2, 2], [1, 1, 1]]]),
-    case("cumsum, flat", ops.cumsum, [[[1.0, 2.0], [3.0, 4.0]]], [[[4, 3], [2, 1]]], value=[1, 3, 6, 10]),
-    case("cumsum of a 0-d tensor", calling("cumsum", axis=0), [3.0], [1], value=[3]),
-    # total − cumsum would give 0 for the last two
-    case("cumsum, a huge gradient in front", ops.cumsum, [[1.0] * 3], [[1e30, 3, 2]], g=[1e30, 1.0, 2.0]),
-    case("cumsum stops no inf", ops.cumsum, [[1.0] * 3], [[inf, inf, 1]], g=[1.0, inf, 1.0]),
-]
-
 
 @table(PRODUCTS)
-@pytest.mark.parametrize("dtype", DTYPES)
 def test_products_and_running_sums(case, dtype, device):
     run(case, dtype, device)
 
@@ -94,95 +44,20 @@ def test_cumprod_of_any_length_is_made_of_products(n, zeros, device):
 
 # ---- order
 
-SORTED = [
-    case(
-        "sort, ties as they came", ops.sort, [[2.0, 1.0, 2.0, 1.0]], [[3, 1, 4, 2]], value=[1, 1, 2, 2], g=[1, 2, 3, 4]
-    ),
-    case("sort of equals", ops.sort, [[1.0] * 5], [[1, 2, 3, 4, 5]], g=[1, 2, 3, 4, 5], second=([0] * 5,)),
-    case("sort of 0.0 and −0.0", ops.sort, [[0.0, -0.0, -1.0]], [[2, 3, 1]], g=[1, 2, 3]),
-    case(
-        "sort of inf and nan",
-        ops.sort,
-        [[nan, inf, -inf, 0.0]],
-        [[4, 3, 1, 2]],
-        value=[-inf, 0, inf, nan],
-        g=[1, 2, 3, 4],
-    ),
-    case(
-        "sort of columns", calling("sort", axis=0), [[[2.0, 1.0], [1.0, 1.0]]], [[[3, 2], [1, 4]]], g=[[1, 2], [3, 4]]
-    ),
-    case("sort, flat", calling("sort", axis=None), [[[2.0, 1.0], [1.0, 1.0]]], [[[4, 1], [2, 3]]], g=[1, 2, 3, 4]),
-    case("sort of nothing", ops.sort, [np.zeros((2, 0))], [np.zeros((2, 0))]),
-    case(
-        "topk, of equals the first",
-        lambda x: ops.topk(x, 2)[0],
-        [[1.0, 3.0, 3.0, 3.0]],
-        [[0, 1, 2, 0]],
-        value=3,
-        g=[1, 2],
-    ),
-    case("topk of columns", lambda x: ops.topk(x, 1, axis=0)[0], [[[2.0, 1.0], [1.0, 1.0]]], [[[1, 1], [0, 0]]]),
-    case("topk of all", lambda x: ops.topk(x, 3)[0], [[1.0, 3.0, 2.0]], [[3, 1, 2]], value=[3, 2, 1], g=[1, 2, 3]),
-    case("topk of none", lambda x: ops.topk(x, 0)[0], [[1.0, 3.0]], [[0, 0]], value=np.zeros(0)),
-    case("topk with nan and inf", lambda x: ops.topk(x, 2)[0], [[1.0, nan, inf]], [[0, 1, 1]], value=[nan, inf]),
-    # PyTorch's median splits three equals in thirds, and takes the lower of an even count
-    case("median of equals", ops.median, [[1.0] * 3], [[0, 1, 0]], value=1, second=([0] * 3,)),
-    case("median of an even count", ops.median, [[1.0, 4.0, 2.0, 3.0]], [[0, 0, 0.5, 0.5]], value=2.5),
-    case("median of an even count of equals", ops.median, [[1.0] * 4], [[0, 0.5, 0.5, 0]], value=1),
-    case("median of one", ops.median, [5.0], [1], value=5),
-    case("median with nan", ops.median, [[1.0, nan, 2.0]], [[0, 1, 0]], value=nan),
-    case("median with inf", ops.median, [[1.0, inf, 2.0]], [[0, 0, 1]], value=2),
-    case("median between infinities", ops.median, [[inf, inf, 1.0, inf]], [[0.5, 0.5, 0, 0]], value=inf),
-    case(
-        "median over axes",
-        calling("median", axis=(0, 2), keepdims=True),
-        [np.arange(12.0).reshape(2, 3, 2)],
-        [[[[0, 0.5], [0, 0.5], [0, 0.5]], [[0.5, 0], [0.5, 0], [0.5, 0]]]],
-        value=[[[3.5], [5.5], [7.5]]],
-    ),
-    case(
-        "median of the columns of one row with nan",
-        calling("median", axis=1),
-        [[[nan, 1.0], [3.0, 4.0]]],
-        [[[1, 0], [0.5, 0.5]]],
-        value=[nan, 3.5],
-    ),
-    case("median over no axis", calling("median", axis=()), [[3.0, 1.0]], [[1, 1]], value=[3, 1]),
-    case(
-        "quantile at the ends",
-        lambda x: ops.quantile(x, [0, 1]),
-        [[2.0, 1.0, 3.0]],
-        [[0, 1, 2]],
-        value=[1, 3],
-        g=[1, 2],
-    ),
-    case("quantile between", lambda x: ops.quantile(x, 0.125), [[3.0, 1.0, 5.0]], [[0.25, 0.75, 0]], value=1.5),
-    case("quantile with ties", lambda x: ops.quantile(x, 0.25), [[1.0, 1.0, 1.0]], [[0.5, 0.5, 0]], value=1),
-    case("quantile, one twice", lambda x: ops.quantile(x, [0.5, 0.5]), [[3.0, 1.0, 2.0]], [[0, 0, 2]], value=[2, 2]),
-    case("quantile with inf", lambda x: ops.quantile(x, 0.5), [[1.0, inf, 2.0]], [[0, 0, 1]], value=2),
-    case(
-        "quantile, a list of one",
-        lambda x: ops.quantile(x, [0.5], axis=1, keepdims=True),
-        [[[3.0], [1.0]]],
-        [[[1], [1]]],
-        value=[[[3.0], [1.0]]],
-    ),
-]
-
 
 @table(SORTED)
-@pytest.mark.parametrize("dtype", DTYPES)
 def test_order(case, dtype, device):
     run(case, dtype, device)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
 @pytest.mark.parametrize("values", [2, 1000])
-def test_sort_keeps_the_sum_of_the_gradients(axis, values, device):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sort_keeps_the_sum_of_the_gradients(axis, values, dtype, device):
     """And equal elements in their order, in lanes that are longer than those that are sorted by insertion."""
     rng = np.random.default_rng(0)
     data = rng.integers(0, values, (40, 50)).astype(float)
-    x = leaf(data, "float64", device)
+    x = leaf(data, dtype, device)
     y = ops.sort(x, axis=axis)
     order = np.argsort(data, axis=axis, kind="stable")
     np.testing.assert_array_equal(host(y), np.sort(data, axis=axis))
@@ -208,8 +83,9 @@ def test_order_of_integers(kind, device):
     assert ops.median(x).item() == np.median(data.astype(float))
 
 
-def test_indices_leave_no_graph(device):
-    x = leaf([2.0, 1.0, 2.0], "float32", device)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_indices_leave_no_graph(dtype, device):
+    x = leaf([2.0, 1.0, 2.0], dtype, device)
     values, indices = ops.topk(x, 2)
     assert host(indices).tolist() == [0, 2]
     assert values.requires_grad
@@ -255,86 +131,21 @@ def test_what_is_not_possible_is_said(call, said, device):
 
 
 @pytest.mark.parametrize("axis", [None, 0])
-def test_median_of_nothing(axis, device):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_median_of_nothing(axis, dtype, device):
     """nan, as the mean."""
-    x = leaf(np.zeros((0, 2)), "float32", device)
+    x = leaf(np.zeros((0, 2)), dtype, device)
     with pytest.warns(RuntimeWarning) if device == "cpu" else nullcontext():
         y = ops.median(x, axis=axis)
-    assert_exactly(y, nan if axis is None else [nan, nan], "float32")
+    assert_exactly(y, nan if axis is None else [nan, nan], dtype)
     y.backward(minigrad.ones_like(y))
     assert x.grad.shape == (0, 2)
 
 
 # ---- norms
 
-ORDS = [None, 1, 2, 3, 1.5, 0.5, inf, -inf, -1, -2.5]
-
-NORMS = [
-    *(
-        case(f"norm of zeros, ord {p}", calling("norm", ord=p), [[0.0, -0.0]], [[0, 0]], value=0, second=([0, 0],))
-        for p in ORDS
-    ),
-    *(
-        case(f"norm² of zeros, ord {p}", lambda x, p=p: ops.norm(x, p) ** 2, [[0.0] * 2], [[0] * 2], second=([0] * 2,))
-        for p in ORDS
-    ),
-    *(
-        case(
-            f"norm of a row of zeros among others, ord {p}, axis {axis}",
-            calling("norm", ord=p, axis=axis, keepdims=keepdims),
-            [[[0.0, 0.0], [0.0, 4.0]]],
-            [[[0, 0], [0, 1 if p is None or p > 0 else 0]]],
-        )
-        for p in ORDS
-        for axis, keepdims in ((1, False), (0, False), (-1, True))
-    ),
-    case("norm, at 0 of one coordinate", ops.norm, [[0.0, 4.0]], [[0, 1]], value=4, second=([0.25, 0],)),
-    case("norm², the same", lambda x: ops.norm(x) ** 2, [[0.0, 4.0]], [[0, 8]], value=16, second=([2, 2],)),
-    case("norm, ord 3, the same", calling("norm", ord=3), [[0.0, -4.0]], [[0, -1]], value=4, second=([0, 0],)),
-    case("norm, ord ½, the same", calling("norm", ord=0.5), [[0.0, 4.0]], [[0, 1]], value=4, second=([0, 0],)),
-    case("norm, ord −1, the same", calling("norm", ord=-1), [[0.0, 4.0]], [[0, 0]], value=0, second=([0, 0],)),
-    case("norm of one", ops.norm, [[-3.0]], [[-1]], value=3, second=([0],)),
-    case("norm of a 0-d tensor", ops.norm, [-3.0], [-1], value=3),
-    case("norm of nothing", ops.norm, [np.zeros(0)], [np.zeros(0)], value=0),
-    case("norm of nothing, ord inf", calling("norm", ord=inf), [np.zeros(0)], [np.zeros(0)], value=0),
-    case("norm, ord inf, ties", calling("norm", ord=inf), [[3.0, -3.0, 1.0]], [[0.5, -0.5, 0]], value=3),
-    case("norm, ord −inf, ties", calling("norm", ord=-inf), [[3.0, -3.0, 4.0]], [[0.5, -0.5, 0]], value=3),
-    case("norm with inf", ops.norm, [[inf, 1.0]], [[nan, 0]], value=inf),
-    case("norm with nan", ops.norm, [[nan, 1.0]], [[nan, nan]], value=nan),
-    case("norm of a matrix", ops.norm, [[[0.0, 3.0], [0.0, -4.0]]], [[[0, 0.6], [0, -0.8]]], value=5),
-    case(
-        "norm of matrices of zeros",
-        calling("norm", axis=(0, 2)),
-        [np.zeros((2, 2, 2))],
-        [np.zeros((2, 2, 2))],
-        value=[0, 0],
-    ),
-    case(
-        "norm of a matrix, ord 1",
-        calling("norm", ord=1),
-        [[[1.0, 0.0], [-2.0, 3.0]]],
-        [[[0.5, 0], [-0.5, 0.5]]],
-        value=3,
-    ),
-    case(
-        "norm of a matrix, ord −1", calling("norm", ord=-1), [[[1.0, 0.0], [-2.0, 4.0]]], [[[1, 0], [-1, 0]]], value=3
-    ),
-    case(
-        "norm of a matrix, ord inf", calling("norm", ord=inf), [[[1.0, 0.0], [-2.0, 4.0]]], [[[0, 0], [-1, 1]]], value=6
-    ),
-    case(
-        "norm of a matrix, ord −inf",
-        calling("norm", ord=-inf),
-        [[[1.0, 0.0], [-2.0, 4.0]]],
-        [[[1, 0], [0, 0]]],
-        value=1,
-    ),
-    case("norm of a matrix of zeros, ord 1", calling("norm", ord=1), [np.zeros((2, 2))], [np.zeros((2, 2))], value=0),
-]
-
 
 @table(NORMS)
-@pytest.mark.parametrize("dtype", DTYPES)
 def test_norms(case, dtype, device):
     run(case, dtype, device)
 

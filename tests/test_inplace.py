@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gc
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import InplaceError, inplace
+from minigrad import InplaceError, inplace, locks, nn, optim
 
 
 def leaf(values, device="cpu"):
@@ -427,3 +428,298 @@ def test_writes_behind_the_back_go_unseen():
     assert values(x.grad) == [7, 4]
     told = " ".join(inplace.__doc__.split())
     assert "Writes through `.data` or `.numpy()` go unseen" in told
+
+
+# ---------------------------------------------------------------------------------------- what was changed, and where
+
+
+def refused(function):
+    with pytest.raises(InplaceError) as info:
+        function()
+    return str(info.value)
+
+
+def line_here(text):
+    """The line of this file that holds the text, as an error names it."""
+    lines = Path(__file__).read_text(encoding="utf8").splitlines()
+    (number,) = (i for i, line in enumerate(lines, 1) if line.strip() == text)
+    return rf"test_inplace\.py:{number} in \w+: {re.escape(text)}"
+
+
+def write_by_index(c):
+    c[0] = 111.0
+
+
+def write_by_assign(c):
+    c.assign_(112.0)
+
+
+def write_to_a_view(c):
+    c[1:].assign_(113.0)
+
+
+def write_by_update(c):
+    c.requires_grad_()
+    with mg.no_grad():
+        c -= 114.0
+
+
+def write_by_optimiser(c):
+    c.requires_grad_().grad = c.detach() * 115.0
+    optim.SGD([c], lr=1.0).step()
+
+
+WRITES = {
+    write_by_index: ("x[...] = …", "c[0] = 111.0"),
+    write_by_assign: ("assign_", "c.assign_(112.0)"),
+    write_to_a_view: ("assign_", "c[1:].assign_(113.0)"),
+    write_by_update: ("x -= …", "c -= 114.0"),
+    write_by_optimiser: ("SGD.step", "optim.SGD([c], lr=1.0).step()"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda f: f.__name__)
+def test_the_error_says_what_was_saved_what_changed_it_and_where(write, device):
+    what, text = WRITES[write]
+    x, c = leaf([1.0, 2.0], device), constant([3.0, 4.0], device)
+    y = (x * c).sum()
+    write(c)
+    told = refused(y.backward)
+    assert told.startswith(f"multiply needs the value of b (2,) for its gradient, but {what} changed it in place")
+    assert re.search(f"changed at .*{line_here(text)}\n", told)
+    assert "the line of multiply is told in anomaly mode" in told
+    assert x.grad is None
+
+
+def test_in_anomaly_mode_it_names_the_operation_that_saved_it(device):
+    x, c = leaf([1.0, 2.0], device), constant([3.0, 4.0], device)
+    with mg.detect_anomaly():
+        product = x * c
+    write_by_index(c)
+    told = refused(product.sum().backward)
+    assert re.search(f"multiply was called at .*{line_here('product = x * c')}\n", told)
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name != "shared with asarray"])
+def test_a_view_that_was_saved_and_a_base_that_was_written_to(name, device):
+    """The error has the shape of what was saved, not of what was written to."""
+    x, c = leaf(2.0, device), constant([3.0, 4.0], device)
+    view = VIEWS[name](c)
+    y = (x * view).sum()
+    write_by_index(c)
+    assert f"the value of b {view.shape}" in refused(y.backward)
+
+
+def test_a_step_between_two_walks(device):
+    """What everybody does once: a second loss from before the step."""
+    w = leaf([[1.0, 2.0]], device)
+    adam = optim.Adam([w], lr=0.1)
+    x = leaf(np.ones((3, 2)), device)
+    first, second = (mg.linear(x, w) ** 2).mean(), mg.linear(x, w).mean()
+    first.backward()
+    adam.step()
+    told = refused(second.backward)
+    assert "linear needs the value of weight (1, 2)" in told
+    assert "Adam.step changed it" in told
+    assert re.search(f"changed at .*{line_here('adam.step()')}\n", told)
+
+
+def test_a_graph_of_a_gradient_is_watched_too(device):
+    """∂(c x³) = 3 c x²; its derivative needs x, which was written to in between."""
+    x, c = leaf([1.0, 2.0], device), constant([3.0, 4.0], device)
+    with mg.detect_anomaly():
+        y = (x * x * x * c).sum()
+        first = mg.grad(y, x, create_graph=True)
+    assert values(mg.grad(first.sum(), x, keep_graph=True)) == [18, 48]
+    write_by_update(x)
+    told = refused(lambda: mg.grad(first.sum(), x))
+    assert re.search(f"changed at .*{line_here('c -= 114.0')}\n", told)
+    assert re.search(f"gradient of multiply, called at .*{line_here('y = (x * x * x * c).sum()')}\n", told)
+    assert re.search(f"was asked for at .*{line_here('first = mg.grad(y, x, create_graph=True)')}\n", told)
+
+
+def test_a_checkpoint_says_where_too():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = mg.checkpoint(lambda x: x * w, x).sum()
+    write_by_update(w)
+    assert re.search(f"after the first run, at .*{line_here('c -= 114.0')}", refused(y.backward))
+
+
+def test_an_address_that_is_used_again_is_no_written_memory():
+    """The stamp goes with its owner, so that a new array at the same address is clean."""
+    x = leaf([1.0, 2.0])
+    for _ in range(200):
+        c = constant([3.0, 4.0])
+        write_by_index(c)
+        key = id(c.data)
+        del c
+        d = constant([3.0, 4.0])
+        y = (x * d).sum()
+        if id(d.data) == key:
+            y.backward()
+            return
+    pytest.skip("no address was used again")
+
+
+# ------------------------------------------------------------------------------------------------------ debug mode
+
+
+def test_a_write_behind_the_back_is_caught_where_it_happens():
+    x, c = leaf([1.0, 2.0]), constant([3.0, 4.0])
+
+    def behind():
+        with mg.debug():
+            y = (x * c).sum()
+            assert y.requires_grad
+            c.data[0] = 100.0
+
+    with pytest.raises(ValueError, match="read-only") as info:
+        behind()
+    (note,) = info.value.__notes__
+    assert note.startswith("debug mode: arrays that a graph keeps for its gradients are read-only until backward()")
+    assert re.search(
+        r"\(2,\) is needed by multiply \(.*test_inplace\.py:\d+ in behind: y = \(x \* c\)\.sum\(\)\)", note
+    )
+    assert values(c) == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda c: c.numpy().__setitem__(0, 1.0),
+        lambda c: c.data.fill(1.0),
+        lambda c: c.data[::-1].__setitem__(0, 1.0),
+        lambda c: np.add(c.data, 1.0, out=c.data),
+    ],
+    ids=["numpy()", "fill", "a view", "out="],
+)
+def test_arrays_are_locked_until_backward(write):
+    x, c = leaf([1.0, 2.0]), constant([3.0, 4.0])
+    with mg.debug():
+        y = (x * c).sum()
+        with pytest.raises(ValueError, match="read-only"):
+            write(c)
+        y.backward()
+        write(c)
+    assert values(x.grad) == [3, 4]
+
+
+def test_leaves_are_locked_too_and_what_nobody_needs_is_not():
+    w, b = leaf([1.0, 2.0]), leaf([1.0, 1.0])
+    with mg.debug():
+        y = (w * w + b).sum()
+        assert not w.data.flags.writeable
+        b.data[0] = 5.0
+        with mg.no_grad(), pytest.raises(InplaceError, match=r"x -= ….* is locked \(debug mode\).*multiply \(.*w \* w"):
+            w -= 1.0
+        optimizer = optim.SGD([w], lr=0.1)
+        w.grad = w.detach() * 1.0
+        with pytest.raises(InplaceError, match=r"SGD\.step.* is locked"):
+            optimizer.step()
+        w.grad = None
+        y.backward()
+        optimizer.step()
+    assert w.data.flags.writeable
+
+
+def test_a_graph_that_goes_unlocks():
+    x, c = leaf([1.0, 2.0]), constant([3.0, 4.0])
+    with mg.debug():
+        y = (x * c).sum()
+    assert not c.data.flags.writeable, "the lock is the graph's, not the block's"
+    z = (x * c).sum()  # outside of the mode: nothing is locked for this one
+    del y
+    assert c.data.flags.writeable
+    assert id(c.data) not in locks.held
+    z.backward()
+
+
+def test_two_graphs_on_one_array():
+    x, c = leaf([1.0, 2.0]), constant([3.0, 4.0])
+    with mg.debug():
+        first, second = (x * c).sum(), (x[:1] * c[:1]).sum()
+        second.backward(keep_graph=True)
+        first.backward()
+        assert not c.data.flags.writeable
+        with pytest.raises(InplaceError, match=r"getitem|multiply"):
+            c[0] = 1.0
+        del second
+        c[0] = 1.0
+
+
+def test_what_cannot_be_unlocked_is_not_locked():
+    """Arrays that are read-only anyway stay so; memory that NumPy does not own could not be opened again."""
+    memory = bytearray(np.ones(2).tobytes())
+    foreign, closed = np.frombuffer(memory), np.ones(2)
+    closed.flags.writeable = False
+    x = leaf([1.0, 2.0])
+    with mg.debug():
+        y = (x * mg.asarray(foreign) * mg.asarray(closed) * 3.0).sum()
+        assert foreign.flags.writeable
+        y.backward()
+    assert foreign.flags.writeable
+    assert not closed.flags.writeable
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of log 0
+def test_debug_mode_is_anomaly_mode_and_blocks_inside_keep_the_locks():
+    x, c = leaf([0.0, 2.0]), constant([3.0, 4.0])
+    with mg.debug():
+        assert mg.is_anomaly_enabled()
+        with pytest.raises(mg.AnomalyError):
+            mg.log(x)
+        with mg.detect_anomaly(inf=False):
+            y = x * c
+        assert not c.data.flags.writeable
+        del y
+    with mg.debug(inf=False):
+        mg.log(x)
+
+    @mg.debug
+    def inside():
+        y = x * c
+        return c.data.flags.writeable, y
+
+    assert inside()[0] is False
+    assert c.data.flags.writeable
+
+
+def test_on_a_device_it_says_that_it_cannot_lock():
+    locks.cannot_lock.cache_clear()
+    x, c = leaf([1.0, 2.0], "standin"), constant([3.0, 4.0], "standin")
+    with mg.debug():
+        with pytest.warns(UserWarning, match="debug mode cannot lock arrays on standin"):
+            y = (x * c).sum()
+        c[0] = 1.0
+        with pytest.raises(InplaceError, match="multiply was called at"):
+            y.backward()
+
+
+def test_trainings_go_on_in_debug_mode():
+    mg.seed(0)
+    model = nn.Sequential(
+        nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1), nn.Linear(8, 2)
+    )
+    optimizer = optim.Adam(model.parameters(), lr=0.05)
+    x, t = mg.randn(6, 1, 6), mg.tensor([0, 1, 0, 1, 0, 1])
+    losses = []
+    with mg.debug():
+        for _ in range(40):
+            loss = mg.cross_entropy(model(x), t)
+            optimizer.zero_grad()
+            loss.backward()
+            optim.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert all(p.data.flags.writeable for p in model.parameters())
+
+
+def test_a_write_is_seen_through_windows():
+    """Windows are a view with strides of its own, which NumPy hangs on its memory by an object of another kind."""
+    x, w = mg.arange(4.0), mg.ones((3, 2)).requires_grad_()
+    y = (mg.windows(x, kernel=(2,), stride=(1,), dilation=(1,)) * w).sum()
+    with mg.no_grad():
+        x[0] = 100.0
+    with pytest.raises(mg.InplaceError, match="multiply needs the value of a"):
+        y.backward()

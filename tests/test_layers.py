@@ -224,6 +224,7 @@ def test_a_case_makes_the_layer_that_it_names(case, request):
 # -------------------------------------------------------------------------------------------------------- mathematics
 
 
+@pytest.mark.filterwarnings("ignore:.*is in training mode under no_grad")  # noise is meant: it is drawn again, the same
 @each_mode(lambda case, training: training or case.modes or case.random)
 def test_gradients_are_those_of_differences(case, training):
     """All float inputs and all parameters, element by element."""

@@ -49,6 +49,10 @@ REFERENCES = {
     "astype": lambda x, dtype: x.astype(dtype),
     "topk": lambda x, k, axis=-1: np.ravel(np.take(-np.sort(-x, axis), np.arange(k), axis)),
     "norm": np.linalg.norm,
+    "diff": lambda x, prepend, append, **options: np.diff(
+        x, **options, **{k: v for k, v in (("prepend", prepend), ("append", append)) if v is not None}
+    ),
+    "unstack": lambda x, axis=0: tuple(np.moveaxis(x, axis, 0)),
     "einsum": lambda *xs, subscripts: np.einsum(subscripts, *xs),
     "fold": lambda w, **options: folded(w, **options),
     "unfold": lambda x, **options: unfolded(x, **options),

@@ -14,19 +14,22 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
+
+from .allocation import keep_freed_memory as keep_freed_memory
 
 # NumPy's names that a formula may use. Every backend offers them with NumPy's meaning (see cupy.py for the keywords).
 NAMES = """
     abs add subtract multiply divide floor_divide remainder negative positive power square sqrt reciprocal sign
     exp log log1p expm1 sin cos tanh maximum minimum clip where
     tan arcsin arccos arctan arctan2 hypot sinc sinh cosh arcsinh arccosh arctanh log2 log10 exp2 cbrt logaddexp
-    floor ceil trunc round fmod fmax fmin
+    floor ceil trunc round fmod fmax fmin copysign nextafter signbit real imag conj
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not logical_xor
-    bitwise_and bitwise_or bitwise_xor invert
+    bitwise_and bitwise_or bitwise_xor invert left_shift right_shift
     isnan isinf isfinite
     sum mean max min var std argmax argmin any all
-    prod cumsum cumprod argsort searchsorted
+    prod cumsum cumprod argsort searchsorted nonzero
     reshape transpose swapaxes expand_dims squeeze broadcast_to concatenate stack
     roll repeat tile pad tril triu
     take_along_axis put_along_axis matmul linalg
@@ -78,6 +81,7 @@ def register(name: str, load: Callable[[], Any]) -> None:
 
 
 loaded: dict[str, Any] = {}
+loading = RLock()  # two threads that ask for the same backend first get the same one
 
 
 def backend(name: str) -> Any:
@@ -88,14 +92,20 @@ def backend(name: str) -> Any:
         if name not in LOADERS:
             known = sorted({*LOADERS, *ALIASES})
             raise ValueError(f"unknown device or backend {name!r}; known: {', '.join(known)}")
-        xp = LOADERS[name]()
-        missing = [n for n in (*NAMES, *EXTRAS, "array_types") if not hasattr(xp, n)]
-        if missing:
-            raise TypeError(f"backend {name!r} lacks {', '.join(missing)}")
-        xp.to = move
-        NAMESPACES.update(dict.fromkeys(xp.array_types, xp))
-        loaded[name] = xp
+        with loading:
+            if name not in loaded:
+                _begin(name)
     return loaded[name]
+
+
+def _begin(name: str) -> None:
+    xp = LOADERS[name]()
+    missing = [n for n in (*NAMES, *EXTRAS, "array_types") if not hasattr(xp, n)]
+    if missing:
+        raise TypeError(f"backend {name!r} lacks {', '.join(missing)}")
+    xp.to = move
+    NAMESPACES.update(dict.fromkeys(xp.array_types, xp))
+    loaded[name] = xp
 
 
 def available(name: str) -> bool:

@@ -55,7 +55,7 @@ def created(level: Any, f: Callable, *args: Any, **options: Any) -> Any:
     return level.kind(f(*args, **options)[None])
 
 
-@rule("where", "clip", "round", "sinc", "erf")
+@rule("where", "clip", "round", "sinc", "erf", "real", "imag")
 def elementwise(level: Any, f: Callable, *xs: Any, out: Any = None, **options: Any) -> Any:
     """Also everything that is a ufunc of NumPy, save matmul."""
     y = f(*level.aligned(xs), **options)

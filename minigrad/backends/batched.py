@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -90,16 +91,20 @@ for _name, _function in {"neg": "negative", "pos": "positive", "abs": "abs", "in
 
 
 kinds: dict[type, type] = {}  # the type of an array → the type of its batches
+making = RLock()  # one type each, also if two threads come to a level first
 
 
 def batches_of(kind: type) -> Level:
     """The namespace of batches of arrays of that type."""
     if kind not in kinds:
-        level = Level(NAMESPACES[kind])
-        level.kind = kinds[kind] = type("Batched", (Batched,), {"__slots__": (), "level": level})
-        level.kind_below = kind
-        level.array_types = (level.kind,)
-        NAMESPACES[level.kind] = level
+        with making:
+            if kind not in kinds:
+                level = Level(NAMESPACES[kind])
+                level.kind = type("Batched", (Batched,), {"__slots__": (), "level": level})
+                level.kind_below = kind
+                level.array_types = (level.kind,)
+                NAMESPACES[level.kind] = level
+                kinds[kind] = level.kind  # last: now it is complete
     return NAMESPACES[kinds[kind]]
 
 

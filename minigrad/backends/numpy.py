@@ -83,8 +83,11 @@ def device(x: Any) -> str:
 
 
 def owner(x: Any) -> Any:
-    while isinstance(x.base, np.ndarray):
-        x = x.base
+    base = x.base
+    while base is not None:
+        if isinstance(base, np.ndarray):
+            x = base
+        base = getattr(base, "base", None)  # as_strided puts an object of its own between a view and its memory
     return x
 
 

@@ -2,12 +2,14 @@
 
     draw.graph(loss, names={"x": x, "net": net})      # the operations that led to a Tensor; shown by a notebook
     draw.graph(loss).save("graph.svg")                # or .png
+    draw.gradient_flow(model)                         # after backward: how large the gradients are, layer by layer
     draw.curve(axes, losses, "Loss", "epoch")         # and other charts, into axes of a figure
 
 Nothing here touches pyplot: a figure belongs to its caller, and no window, style or backend is set for anybody else.
 """
 
 from .charts import BLUE, GREY, RED, Picture, answers, confusion, curve, figure, history, save
+from .gradients import gradient_flow
 from .graphs import Drawing, graph
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "confusion",
     "curve",
     "figure",
+    "gradient_flow",
     "graph",
     "history",
     "save",

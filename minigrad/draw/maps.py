@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .charts import BLUE, GREY, RED
+from .charts import BLUE, GREY, RED, figure
 
 
 def image(axes: Any, values: np.ndarray, title: str = "", low: float | None = 0, high: float | None = 1) -> None:
@@ -97,3 +97,36 @@ def fit(axes: Any, x: np.ndarray, y: np.ndarray, line: np.ndarray, labels: tuple
     axes.grid(color="#e4e4e4")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+
+
+def errors(blocks: Sequence[Any], title: str) -> Any:
+    """What a gradient check found: a map for each output (rows) and input (columns), ∂output[i]/∂input[j] in row i and
+    column j. White is right, light red just so allowed, full red a thousand times more than allowed or beyond, grey
+    not a number. A dot stands on what is wrong."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    outputs = list(dict.fromkeys(block.output for block in blocks))
+    inputs = list(dict.fromkeys(block.input for block in blocks))
+    page = figure(1.2 + 2.2 * len(inputs), 1.1 + 2.0 * len(outputs))
+    cells = page.subplots(len(outputs), len(inputs), squeeze=False)
+    scale = Normalize(-1, 3)
+    for block in blocks:
+        row, column = outputs.index(block.output), inputs.index(block.input)
+        axes = cells[row, column]
+        error = np.abs(block.analytic - block.numeric) / np.maximum(block.tolerance, 1e-300)
+        shades = np.log10(np.maximum(error, 1e-3))
+        axes.set_facecolor(GREY)
+        if shades.size:
+            axes.imshow(shades, cmap="Reds", norm=scale, aspect="auto", interpolation="nearest")
+            i, j = np.nonzero(~(error <= 1))
+            axes.plot(j, i, "o", color="white", markeredgecolor="black", markeredgewidth=0.5, markersize=4)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color=GREY, linewidth=0.5)
+        axes.set_ylabel(f"{block.output} {block.output_shape}" if column == 0 else "", fontsize=8)
+        axes.set_xlabel(f"{block.input} {block.input_shape}" if row == len(outputs) - 1 else "", fontsize=8)
+    bar = page.colorbar(ScalarMappable(scale, "Reds"), ax=cells, fraction=0.04, ticks=[-1, 0, 1, 2, 3])
+    bar.ax.set_yticklabels(["0.1", "1", "10", "100", "≥ 1000"], fontsize=8)
+    bar.set_label("error, as a multiple of what is allowed", fontsize=8)
+    page.suptitle(title, fontsize=10)
+    return page

@@ -121,7 +121,7 @@ def prelu(x: Any, weight: Any) -> Tensor:
             "each channel, which is axis 1"
         )
     slope = reshape(weight, (-1, *(1,) * (x.ndim - 2))) if x.ndim > 1 else reshape(weight, ())
-    return where(x > 0, x, slope * x)
+    return where(x > 0, x, slope * where(x > 0, 0, x))  # or ∂w would be 0 · ∞ for an infinite x
 
 
 @composition(domain={"x": NONZERO, "alpha": (1.0, 0.5)})

@@ -7,15 +7,15 @@ attend.
 
 from __future__ import annotations
 
-import warnings
 from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 
+from ..anomaly import looked_at
 from ..composition import composition
 from ..creation import asarray, ones
-from ..errors import ShapeError
+from ..errors import ShapeError, warn
 from ..ops import arange, cos, exp, expand_dims, isfinite, matmul, reshape, sin, stack, swapaxes, tril, where
 from ..ops import max as max_
 from ..ops import sum as sum_
@@ -154,13 +154,13 @@ def visible(query: Any, key: Any, may_attend: Any, causal: bool) -> Tensor | Non
         seen = may_attend if seen is None else seen & may_attend
     elif T <= S:
         return seen
-    if seen is not None and isinstance(seen.data, np.ndarray) and seen.size:
-        blind = int(np.count_nonzero(~seen.data.any(axis=-1)))
+    values = None if seen is None else looked_at(seen.data)
+    if values is not None and values.size:
+        blind = int(np.count_nonzero(~values.any(axis=-1)))
         if blind:
-            warnings.warn(
-                f"attention: {blind} of the mask's {seen.size // seen.shape[-1]} rows let their query attend to "
-                "no key: its output is 0",
-                stacklevel=4,
+            warn(
+                f"attention: {blind} of the mask's {values.size // values.shape[-1]} rows let their query attend to "
+                "no key: its output is 0"
             )
     return seen
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..anomaly import looked_at
 from ..composition import composition
 from ..errors import ShapeError
 from ..ops import astype, log, relu, softplus, where
 from ..tensor import Tensor
-from .loss import REDUCTIONS, check_signs, on_device_of, reduced, same_shapes
+from .loss import REDUCTIONS, check_signs, expects_logits, on_device_of, reduced, same_shapes
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "hinge_loss"]
 
@@ -33,7 +34,8 @@ def binary_cross_entropy(prediction: Any, target: Any, weight: Any = None, reduc
     Each logarithm is at least −100, so that p = 0 or 1 costs 100 and not ∞; from logits use the function below.
     """
     p, t = same_shapes("binary_cross_entropy", prediction, target)
-    if isinstance(p.data, np.ndarray) and ((p.data < 0) | (p.data > 1)).any():
+    values = looked_at(p.data)
+    if values is not None and ((values < 0) | (values > 1)).any():
         raise ValueError(
             "binary_cross_entropy: predictions must be probabilities between 0 and 1; "
             "for logits use binary_cross_entropy_with_logits"
@@ -68,6 +70,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     z, t = same_shapes(name, logits, target)
+    expects_logits(name, z, "sigmoid")
     if pos_weight is None:
         losses = softplus(z) - t * z
     else:

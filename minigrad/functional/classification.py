@@ -5,14 +5,12 @@ As in loss.py they are means unless `reduction` says otherwise, and the mean of 
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-import numpy as np
-
+from ..anomaly import looked_at
 from ..composition import composition
 from ..creation import asarray
-from ..errors import ShapeError
+from ..errors import ShapeError, warn
 from ..ops import any as any_
 from ..ops import (
     arange,
@@ -33,7 +31,7 @@ from ..ops import sum as sum_
 from ..ops.index import check_classes
 from ..tensor import Tensor
 from .activation import log_softmax
-from .loss import REDUCTIONS, on_device_of, reduced, same_shapes
+from .loss import REDUCTIONS, expects_logits, on_device_of, reduced, same_shapes
 
 __all__ = [
     "cross_entropy",
@@ -102,6 +100,7 @@ def cross_entropy(
                       Computer Vision" (2016), § 7.
     """
     logits = asarray(logits)
+    expects_logits("cross_entropy", logits, "softmax")
     target, axis = on_device_of(logits, target), class_axis(logits)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is between 0 and 1, not {label_smoothing}")
@@ -231,14 +230,14 @@ def picked(
 def not_ignored(name: str, target: Tensor, ignore_index: int, strict: bool) -> Tensor | None:
     """Which targets are to be learned; None where all of them are. Where none is, there is a warning or an error."""
     kept = target != ignore_index
-    on_host = isinstance(kept.data, np.ndarray)
-    if on_host and kept.data.all():
+    seen = looked_at(kept.data)
+    if seen is not None and seen.all():
         return None
-    if (on_host or strict) and not bool(any_(kept)):
+    if not seen.any() if seen is not None else strict and not bool(any_(kept)):
         told = f"{name}: every target is ignored (ignore_index={ignore_index}), nothing is learned from this batch"
         if strict:
             raise ValueError(told)
-        warnings.warn(f"{told}; its mean loss is 0", stacklevel=5)
+        warn(f"{told}; its mean loss is 0")
     return kept
 
 
@@ -274,10 +273,11 @@ def takes_classes(name: str, logits: Tensor, target: Tensor, other: str = "") ->
 
 
 def in_range(name: str, classes: Tensor, count: int) -> tuple[Tensor | None, Tensor]:
-    """Refuses a label outside 0 … count − 1 where the labels are on the host. On a device that question would wait for
+    """Refuses a label outside 0 … count − 1 where the labels may be looked at. On a device that question would wait for
     the device, and an index out of range wraps silently: there the loss of such a label becomes nan."""
-    if isinstance(classes.data, np.ndarray):
-        check_classes(name, classes.data, count)
+    values = looked_at(classes.data)
+    if values is not None:
+        check_classes(name, values, count)
         return None, classes
     inside = (classes >= 0) & (classes < count)
     return inside, where(inside, classes, 0)

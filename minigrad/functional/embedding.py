@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..anomaly import looked_at
 from ..backends import NAMESPACES
 from ..composition import composition
 from ..creation import asarray
@@ -39,8 +40,9 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
     if indices.dtype.kind not in "iu" and indices.size:
         raise TypeError(f"embedding: indices are integers, not {indices.dtype}; use indices.astype(int)")
     count = weight.shape[0]
-    if isinstance(indices.data, np.ndarray):
-        check_rows(indices.data, count)
+    values = looked_at(indices.data)
+    if values is not None:
+        check_rows(values, count)
         rows = getitem(weight, indices)
     else:
         inside = (indices >= 0) & (indices < count)

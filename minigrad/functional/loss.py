@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..anomaly import looked_at
 from ..backends import NAMESPACES
 from ..composition import composition
 from ..creation import array, asarray
-from ..errors import ShapeError
+from ..errors import ShapeError, warn
 from ..ops import abs as abs_
 from ..ops import clip, mean, minimum, norm, square, where
 from ..ops import sum as sum_
@@ -69,10 +70,33 @@ def same_shapes(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor
     return prediction, target
 
 
+def expects_logits(name: str, x: Tensor, made: str) -> None:
+    """Warns where a loss that has softmax or sigmoid in it is given what came out of one. The graph is asked, not the
+    values, which may be on a device."""
+    if x.node is not None and (came_out_of_softmax(x.node) if made == "softmax" else named(x.node, made)):
+        fix = "nll_loss(log(p), …)" if made == "softmax" else "binary_cross_entropy"
+        warn(
+            f"{name}: the input comes out of {made}, which is a part of this loss: applied twice, it learns slowly or "
+            f"not at all. Hand in the logits; for probabilities there is {fix}"
+        )
+
+
+def came_out_of_softmax(node: Any) -> bool:
+    """Whether it is e / Σ e with e = exp(…), as softmax computes it."""
+    if not named(node, "divide") or not node.parents:
+        return False
+    e, total = node.parents
+    return named(e, "exp") and named(total, "sum") and total.parents is not None and total.parents[0] is e
+
+
+def named(node: Any, name: str) -> bool:
+    return node is not None and node.op is not None and node.op.name == name
+
+
 def check_signs(name: str, target: Tensor) -> None:
-    """Refuses targets other than −1 and 1, where they are on the host."""
-    values = target.data
-    if isinstance(values, np.ndarray) and not np.isin(values, (-1, 1)).all():
+    """Refuses targets other than −1 and 1, where they may be looked at."""
+    values = looked_at(target.data)
+    if values is not None and not np.isin(values, (-1, 1)).all():
         fix = "; for targets 0 and 1 use 2 * target - 1" if np.isin(values, (0, 1)).all() else ""
         raise ValueError(f"{name}: targets are -1 and 1, got {values[~np.isin(values, (-1, 1))].flat[0]}{fix}")
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import functional
+from ..anomaly import looked_at
 from ..composition import fused
-from ..functional.loss import REDUCTIONS
+from ..functional.loss import REDUCTIONS, expects_logits
+from ..modes import watches
 from ..ops.index import check_classes
 from ..tensor import Tensor
 
@@ -30,9 +32,10 @@ def classes_of_rows(
         return None
     if z.ndim != 2 or t.shape != z.shape[:1] or not z.size or z.dtype.kind != "f" or t.dtype.kind not in "iu":
         return None
-    on_host = isinstance(t, np.ndarray)
-    if (t[0] == ignore_index and (t == ignore_index).all()) if on_host else strict:
+    seen = looked_at(t)
+    if (seen[0] == ignore_index and (seen == ignore_index).all()) if seen is not None else strict:
         return None  # the definition says that nothing is left
+    expects_logits("cross_entropy", logits, "softmax")
     return (z, t), (logits.node, None), {"ignore_index": ignore_index, "reduction": reduction}
 
 
@@ -58,6 +61,8 @@ def cross_entropy(xp: Any, logits: Any, target: Any, *, ignore_index: int = -100
     else:
         target = xp.astype(target, np.int64)
         kept = target != ignore_index
+        if watches and (values := looked_at(target)) is not None:
+            check_classes("cross_entropy", values[values != ignore_index], classes)
         inside = (target >= 0) & (target < classes)
         target = xp.where(inside, target, 0)
     at = (xp.arange(count), target)

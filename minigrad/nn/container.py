@@ -6,6 +6,7 @@ import itertools
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self
 
+from ..anomaly import AnomalyError
 from ..errors import ShapeError
 from ..tensor import Tensor
 from .module import Module
@@ -73,6 +74,8 @@ class Sequential(Row):
                 continue
             try:
                 x = layer(x)
+            except AnomalyError:  # it names the layer itself
+                raise
             except Exception as error:
                 error.add_note(f"  in layer {name} of {type(self).__name__}: {type(layer).__name__}")
                 raise

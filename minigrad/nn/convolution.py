@@ -12,7 +12,7 @@ from ..creation import Generator, Parameter, zeros
 from ..ops.window import both_sides, integers
 from ..tensor import Tensor
 from . import init
-from .module import Module
+from .module import Module, check_width
 
 
 class Convolution(Module):
@@ -81,9 +81,12 @@ class Convolution(Module):
 
     def forward(self, x: Any) -> Tensor:
         try:
-            return getattr(functional, self.function)(x, self.weight, self.bias, **self.numbers)
+            y = getattr(functional, self.function)(x, self.weight, self.bias, **self.numbers)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self}: {error}") from error
+        if y.data.dtype is not self.weight.data.dtype:
+            check_width(self, x, y)
+        return y
 
     function: str  # of minigrad.functional
 

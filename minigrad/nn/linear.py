@@ -11,7 +11,7 @@ from ..functional import linear
 from ..ops import reshape
 from ..tensor import Tensor
 from . import init
-from .module import Module
+from .module import Module, check_width
 
 
 class Linear(Module):
@@ -50,9 +50,12 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Tensor:
         try:
-            return linear(x, self.weight, self.bias)
+            y = linear(x, self.weight, self.bias)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self}: {error}{self.cure(getattr(x, 'shape', ()))}") from error
+        if y.data.dtype is not self.weight.data.dtype:
+            check_width(self, x, y)
+        return y
 
     def cure(self, shape: tuple[int, ...]) -> str:
         """The likely fix for an input of a shape that does not fit."""
@@ -60,6 +63,8 @@ class Linear(Module):
             return ""
         if len(shape) > 2 and prod(shape[1:]) == self.in_features:
             return "\n  put a Flatten() before the layer, or hand in x.reshape(len(x), -1)"
+        if len(shape) == 4:
+            return f"\n  for images put a Flatten() before the layer; in_features is then {prod(shape[1:])}"
         if len(shape) == 2 and shape[0] == self.in_features:
             return "\n  the batch comes first: did you mean x.T?"
         if len(shape) == 1 and self.in_features == 1:

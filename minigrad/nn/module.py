@@ -30,7 +30,9 @@ import numpy as np
 
 from ..backends import ALIASES, LOADERS, NAMESPACES, move
 from ..creation import Parameter, array
+from ..errors import translate, warn
 from ..inplace import write
+from ..places import LAYERS
 from ..tensor import Tensor
 
 STATE = ("training", "_buffers", "_pre_hooks", "_hooks")  # what every module has of its own
@@ -86,7 +88,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self._pre_hooks and not self._hooks:
-            return self.forward(*args, **kwargs)
+            try:
+                return self.forward(*args, **kwargs)
+            except TypeError as error:
+                translate(error, kwargs)
+                raise
         for hook in list(self._pre_hooks.values()):
             changed = hook(self, args)
             if changed is not None:
@@ -308,6 +314,26 @@ class Module:
             write(own[name], Tensor(move(value, own[name].device)), "load_state_dict")
         return LoadedKeys(missing, unexpected)
 
+    # ---- copies
+
+    def __copy__(self) -> Self:
+        """A module of its own on the same parameters, buffers and children. copy.deepcopy copies these too: what is
+        shared inside the module stays shared inside the copy, and hooks come along."""
+        twin = object.__new__(type(self))
+        registers = {name: dict(getattr(self, name)) for name in STATE if name != "training"}
+        twin.__dict__.update({**self.__dict__, **registers})
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy or a pickle; refused where an attribute hangs on a graph."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                raise RuntimeError(
+                    f"{type(self).__name__}.{name} is the result of {value.node.op.name}, which is not copied with its "
+                    f"graph; keep self.{name} = ….detach(), or del it before the copy"
+                )
+        return dict(self.__dict__)
+
     # ---- printing
 
     def extra_repr(self) -> str:
@@ -320,6 +346,19 @@ class Module:
         if not lines:
             return f"{kind}({extra})"
         return "\n  ".join([f"{kind}(", *([extra] if extra else []), *lines]) + "\n)"
+
+
+LAYERS.add(Module.__call__.__code__)  # anomaly mode names the layer that an operation was called from
+
+
+def check_width(layer: Module, x: Any, y: Tensor) -> None:
+    """Warns where an input is wider than the parameters of a layer: from there on all is computed at its width."""
+    given, own = np.dtype(getattr(x, "dtype", y.dtype)), next(layer.parameters()).dtype
+    if given == y.dtype != own:
+        warn(
+            f"{layer}: x is {given} and the parameters are {own}, so from here on all is computed in {given}; use "
+            f'x.astype("{own}"), or model.to("{given}") if that is meant'
+        )
 
 
 def holds_modules(values: Any) -> bool:

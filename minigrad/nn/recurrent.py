@@ -7,9 +7,8 @@ from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
-import numpy as np
-
 from .. import functional
+from ..anomaly import looked_at
 from ..creation import Generator, Parameter, arange, asarray, zeros
 from ..errors import ShapeError
 from ..functional import dropout as drop
@@ -286,8 +285,9 @@ class Layers(Recurrent):
                 f"{self}: lengths must be (N,) = ({N},), one for each sequence, got {lengths.shape}"
                 + (turned if lengths.shape == (T,) else "")
             )
-        if isinstance(lengths.data, np.ndarray) and ((lengths.data < 0) | (lengths.data > T)).any():
-            wrong = lengths.data[(lengths.data < 0) | (lengths.data > T)][0]
+        values = looked_at(lengths.data)
+        if values is not None and ((values < 0) | (values > T)).any():
+            wrong = values[(values < 0) | (values > T)][0]
             raise ValueError(
                 f"{self}: lengths must be between 0 and T = {T}, got {wrong}" + (turned if 0 < wrong <= N else "")
             )

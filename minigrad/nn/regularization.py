@@ -6,6 +6,8 @@ from typing import Any
 
 from .. import functional
 from ..creation import Generator
+from ..errors import warn
+from ..modes import recording
 from ..tensor import Tensor
 from .module import Module
 
@@ -25,7 +27,16 @@ class Dropout(Module):
         self.rng = Generator(rng) if isinstance(rng, int) else rng
 
     def forward(self, x: Any) -> Tensor:
-        return functional.dropout(x, self.p, self.training, self.rng)
+        return functional.dropout(x, self.p, self.noisy(), self.rng)
+
+    def noisy(self) -> bool:
+        """Whether to drop. With a warning where nothing is recorded: who only asks for answers wants them without."""
+        if self.training and self.p and not recording.get():
+            warn(
+                f"{self} is in training mode under no_grad, and the answers are noisy; call model.eval() before (and "
+                "model.train() afterwards), or functional.dropout where noise is meant"
+            )
+        return self.training
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -35,11 +46,11 @@ class Dropout1d(Dropout):
     """Dropout of whole channels        (N, C, L) or (C, L)        Tompson et al. (2015), § 3.2"""
 
     def forward(self, x: Any) -> Tensor:
-        return functional.dropout1d(x, self.p, self.training, self.rng)
+        return functional.dropout1d(x, self.p, self.noisy(), self.rng)
 
 
 class Dropout2d(Dropout):
     """Dropout of whole channels        (N, C, H, W) or (C, H, W)        Tompson et al. (2015), § 3.2"""
 
     def forward(self, x: Any) -> Tensor:
-        return functional.dropout2d(x, self.p, self.training, self.rng)
+        return functional.dropout2d(x, self.p, self.noisy(), self.rng)

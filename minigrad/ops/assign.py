@@ -74,7 +74,7 @@ def index_put(x: Any, index: Any, value: Any) -> Tensor:
     return y
 
 
-KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}  # what fits into what: booleans into integers, integers into floats
+KINDS = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}  # what fits into what: booleans into integers, integers into floats
 
 
 def fitting(name: str, x: Tensor, value: Any) -> Tensor:

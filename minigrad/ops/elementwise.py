@@ -266,7 +266,7 @@ def _comparison(name: str, text: str) -> Any:
         return getattr(xp, name)(a, b)
 
     forward.__name__, forward.__doc__ = name, f"y = {text}, a boolean or bitwise result without a derivative"
-    return op(domain={"*": "int"} if name.startswith("bitwise") else None)(forward)
+    return op(domain={"*": "int"} if name.startswith(("bitwise", "left", "right")) else None)(forward)
 
 
 equal = _comparison("equal", "[a = b]")
@@ -281,6 +281,8 @@ logical_xor = _comparison("logical_xor", "a or b, not both")
 bitwise_and = _comparison("bitwise_and", "a & b")
 bitwise_or = _comparison("bitwise_or", "a | b")
 bitwise_xor = _comparison("bitwise_xor", "a ^ b")
+left_shift = _comparison("left_shift", "a 2ᵇ of integers")
+right_shift = _comparison("right_shift", "⌊a / 2ᵇ⌋ of integers")
 
 
 def _test(name: str, text: str) -> Any:
@@ -296,3 +298,4 @@ invert = _test("invert", "~x, bit by bit")
 isnan = _test("isnan", "[x is nan]")
 isinf = _test("isinf", "[x is ±inf]")
 isfinite = _test("isfinite", "[x is neither nan nor ±inf]")
+signbit = _test("signbit", "[x is negative, or −0]")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..anomaly import looked_at
 from ..backends import NAMESPACES
 from ..creation import asarray
 from ..operation import one_level, op
@@ -159,6 +160,7 @@ def one_hot(indices: Any, classes: int, dtype: Any = np.float32) -> Tensor:
     indices = asarray(indices)
     if indices.dtype.kind not in "iu" and indices.size:
         raise TypeError(f"one_hot: the indices of classes are integers, not {indices.dtype}; use indices.astype(int)")
-    if isinstance(indices.data, np.ndarray):
-        check_classes("one_hot", indices.data, classes)
+    values = looked_at(indices.data)
+    if values is not None:
+        check_classes("one_hot", values, classes)
     return one_hot_(indices, classes=classes, dtype=np.dtype(dtype))

@@ -27,6 +27,7 @@ from ..operation import op
 from ..tensor import Tensor
 from .products import matmul
 from .shape import astype, broadcast_to, concatenate, copy, expand_dims, squeeze, swapaxes
+from .transcendental import real
 
 __all__: list[str] = []  # filled where the rooms are gathered
 
@@ -50,6 +51,11 @@ def through_float32(function: Callable) -> Callable:
         return type(y)(*(astype(t, HALF) for t in y)) if isinstance(y, tuple) else astype(y, HALF)
 
     return call
+
+
+def real_again(x: Tensor) -> Tensor:
+    """x, which is real, out of a tensor that holds complex vectors beside it"""
+    return real(x) if x.dtype.kind == "c" else x
 
 
 def turned(xp: Any, x: Any) -> Any:
@@ -164,7 +170,7 @@ def slogdet_(xp: Any, a: Any) -> Any:
 @through_float32
 def slogdet(a: Any) -> SlogdetResult:
     y = slogdet_(a)
-    return SlogdetResult(y.detach()[..., 0], y[..., 1])
+    return SlogdetResult(y.detach()[..., 0], real_again(y[..., 1]))
 
 
 # ---- decompositions
@@ -226,7 +232,7 @@ def eigh_(xp: Any, a: Any) -> Any:
 @through_float32
 def eigh(a: Any) -> EighResult:
     y = eigh_(a)
-    return EighResult(y[..., 0, :], y[..., 1:, :])
+    return EighResult(real_again(y[..., 0, :]), y[..., 1:, :])
 
 
 @composition(domain={"a": "symmetric", "cases": SQUARE})
@@ -333,7 +339,7 @@ def svd(a: Any, full_matrices: bool = False, compute_uv: bool = True) -> Any:
     if a.ndim < 2:
         raise ShapeError(f"svd: a is (…, m, n); got shape {a.shape}")
     u, s, v = parts(svd_(a), a.shape[-2])
-    values = s[..., 0, :]
+    values = real_again(s[..., 0, :])
     return SVDResult(u, values, swapaxes(v, -1, -2)) if compute_uv else values
 
 

@@ -28,6 +28,8 @@ OPERATORS = {
     "and": "bitwise_and",
     "or": "bitwise_or",
     "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
 }
 COMPARISONS = {
     "eq": "equal",
@@ -64,7 +66,7 @@ def rebinding(function: Callable, symbol: str) -> Callable:
         if recording.get():
             raise InplaceError(
                 f"x {symbol}= …: x is a leaf that requires gradients, and operations are recorded; write "
-                "`with minigrad.no_grad():` around an update, or `x = x + …` for a new tensor"
+                f"`with minigrad.no_grad():` around an update, or `x = x {symbol} …` for a new tensor"
             )
         write(self, function(self, other), f"x {symbol}= …")
         return self
@@ -114,5 +116,6 @@ for _name, _method in {
     "assign_": assign_,
     "at": property(lambda self: At(self), doc="x.at[index].set(v), .add(v), .multiply(v): a changed copy of x."),
     "T": property(ops.transpose, doc="The transpose: the axes in reverse order."),
+    "mT": property(ops.matrix_transpose, doc="The transpose of each matrix: the last two axes swapped."),
 }.items():
     setattr(Tensor, _name, _method)

@@ -34,8 +34,10 @@ def sort_(xp: Any, x: Any, *, axis: int) -> Any:
     return xp.take_along_axis(x, order, axis), order
 
 
-def sort(x: Any, axis: int | None = -1) -> Tensor:
-    return sort_(*laid_flat(x, axis)) if axis is None else sort_(x, axis=axis)
+def sort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    x, axis = (x, axis) if axis is not None else laid_flat(x, axis)
+    y = sort_(x, axis=axis)
+    return stretch(y, axis, TURNED) if descending else y
 
 
 @op(domain={"x": "distinct", "axis": "axis"})
@@ -44,8 +46,12 @@ def argsort_(xp: Any, x: Any, *, axis: int) -> Any:
     return xp.argsort(x, axis=axis, kind="stable")
 
 
-def argsort(x: Any, axis: int | None = -1) -> Tensor:
-    return argsort_(*laid_flat(x, axis)) if axis is None else argsort_(x, axis=axis)
+def argsort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    x, axis = laid_flat(x, axis) if axis is None else (asarray(x), axis)
+    if not descending:
+        return argsort_(x, axis=axis)
+    from_the_end = stretch(argsort_(stretch(x.detach(), axis, TURNED), axis=axis), axis, TURNED)
+    return x.shape[axis] - 1 - from_the_end  # ties as they came, here too
 
 
 @composition(
@@ -70,8 +76,7 @@ def topk(x: Any, k: int, axis: int = -1) -> tuple[Tensor, Tensor]:
     x = asarray(x)
     if not -x.ndim <= axis < x.ndim or not 0 <= k <= x.shape[axis]:
         raise ShapeError(f"topk: no {k} elements along axis {axis} of shape {x.shape}")
-    from_the_end = stretch(argsort(stretch(x.detach(), axis, TURNED), axis), axis, TURNED)
-    indices = stretch(x.shape[axis] - 1 - from_the_end, axis, slice(k))
+    indices = stretch(argsort(x, axis, descending=True), axis, slice(k))
     return take_along_axis(x, indices, axis), indices
 
 

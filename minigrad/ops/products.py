@@ -17,8 +17,10 @@ from ..operation import op
 from ..tensor import Tensor
 from .elementwise import multiply
 from .index import getitem
+from .rearrange import moveaxis
 from .reduce import sum_
-from .shape import expand_dims, reshape, reshape_, squeeze, transpose, transpose_
+from .shape import expand_dims, reshape, reshape_, squeeze, stack, transpose, transpose_
+from .transcendental import conj
 
 
 @op(
@@ -168,6 +170,44 @@ def vdot(a: Any, b: Any) -> Tensor:
     if a.size != b.size:
         raise ShapeError(f"vdot: a of shape {a.shape} and b of shape {b.shape} have {a.size} and {b.size} elements")
     return tensordot(reshape(a, (a.size,)), reshape(b, (b.size,)), 1)
+
+
+@composition(
+    domain={
+        "cases": [
+            {"a": (3,), "b": (3,)},
+            {"a": (2, 3), "b": (3,)},
+            {"a": (2, 1, 3), "b": (2, 3), "axis": -1},
+            {"a": (3, 2), "b": (3, 1), "axis": -2},
+            {"a": (2, 0), "b": (0,)},
+        ]
+    }
+)
+def vecdot(a: Any, b: Any, axis: int = -1) -> Tensor:
+    """y = Σ a b along the axis of both, the others broadcast        (…, n) (…, n) → (…); a is conjugated if complex"""
+    a, b = (moveaxis(asarray(x), axis, -1) for x in (a, b))
+    if a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"vecdot: axis {axis} has {a.shape[-1]} elements in a and {b.shape[-1]} in b")
+    a = conj(a) if a.dtype.kind == "c" else a
+    return squeeze(matmul_(expand_dims(a, -2), expand_dims(b, -1)), (-2, -1))
+
+
+@composition(
+    domain={
+        "cases": [
+            {"a": (3,), "b": (3,)},
+            {"a": (2, 3), "b": (1, 3)},
+            {"a": (3, 2), "b": (3, 2), "axis": 0},
+        ]
+    }
+)
+def cross(a: Any, b: Any, axis: int = -1) -> Tensor:
+    """y = (a₁ b₂ − a₂ b₁, a₂ b₀ − a₀ b₂, a₀ b₁ − a₁ b₀), along an axis of length 3 of both"""
+    a, b = (moveaxis(asarray(x), axis, -1) for x in (a, b))
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ShapeError(f"cross: axis {axis} must have 3 elements, not {a.shape[-1]} in a and {b.shape[-1]} in b")
+    (a0, a1, a2), (b0, b1, b2) = ([x[..., i] for i in range(3)] for x in (a, b))
+    return stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=axis)
 
 
 @composition(domain={"cases": [{"a": (3,), "b": (4,)}, {"a": (2, 2), "b": (3,)}, {"a": (), "b": (2,)}]})

@@ -17,6 +17,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..composition import composition
 from ..creation import asarray
+from ..errors import ShapeError
 from ..operation import op, unified
 from ..tensor import Tensor
 from .index import getitem
@@ -230,6 +231,15 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     return transpose(x, tuple(order))
 
 
+@composition(domain={"shapes": "(...,n,m)"})
+def matrix_transpose(x: Any) -> Tensor:
+    """y = xᵀ, of each matrix in the last two axes        (…, n, m) → (…, m, n)"""
+    x = asarray(x)
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose: needs a matrix in the last two axes, got shape {x.shape}")
+    return swapaxes(x, -1, -2)
+
+
 @composition()
 def ravel(x: Any) -> Tensor:
     """y = the elements of x, row by row, on one axis        A view where memory allows"""
@@ -362,6 +372,35 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]
             raise ValueError(f"array_split: needs at least one part, got {k}")
         cuts = [i * (n // k) + min(i, n % k) for i in range(k + 1)]
     return [getitem(x, along(axis, slice(start, stop))) for start, stop in pairwise(cuts)]
+
+
+@composition(domain={"cases": [{"x": (3,)}, {"x": (2, 3), "axis": 1}, {"x": (2, 3), "axis": -2}, {"x": (1, 0)}]})
+def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
+    """yᵢ = x[i] along the axis, which is gone: the way back from `stack`        Views"""
+    x = asarray(x)
+    (axis,) = from_left("unstack", x, axis)
+    return tuple(getitem(x, along(axis, i)) for i in range(x.shape[axis]))
+
+
+@composition(
+    domain={
+        "inputs": ("x",),
+        "cases": [
+            {"x": (3,), "indices": [2, 0, 2]},
+            {"x": (2, 3), "indices": [1, -1], "axis": 1},
+            {"x": (2, 3), "indices": [5, 0]},
+            {"x": (2, 3), "indices": [[1, 0], [1, 1]], "axis": 0},
+            {"x": (2, 3), "indices": 1, "axis": -1},
+            {"x": (2, 3), "indices": [], "axis": 0},
+        ],
+    }
+)
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """y[…, i, …] = x[…, indices[i], …] along the axis; axis None: of the flat x"""
+    x = asarray(x)
+    x, axis = (reshape(x, -1), 0) if axis is None else (x, axis)
+    (axis,) = from_left("take", x, axis)
+    return getitem(x, along(axis, indices))
 
 
 # ---- side by side

@@ -109,10 +109,10 @@ def largest(xp: Any, x: Any, axis: Any) -> Any:
 
 
 def weights(xp: Any, x: Any, y: Any, axis: Any) -> Any:
-    """eˣ⁻ʸ / Σ eˣ⁻ʸ: the sum is 1 but for the rounding of y, which is large where y is"""
+    """eˣ⁻ʸ / Σ eˣ⁻ʸ: the sum is 1 but for the rounding of y, which is large where y is; nan where x = y = ∞ alone"""
     e = xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
     total = xp.sum(e, axis=axis, keepdims=True)
-    return e / xp.where(total == 0, 1, total)
+    return e / xp.where(total > 0, total, 1)
 
 
 @op(x=lambda xp, g, x, y, axis: back(xp, g, x.shape, axis) * weights(xp, x, y, axis), domain=AXES)

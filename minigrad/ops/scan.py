@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..composition import composition
 from ..creation import asarray
+from ..errors import ShapeError
 from ..operation import op
 from ..tensor import Tensor
+from .elementwise import subtract
 from .reduce import AXES, axes_of, back
-from .shape import inverse, reshape
+from .shape import concatenate, inverse, reshape
 
 ZEROS = [(-1.5, -0.5), (0.5, 1.5), (-1.5, 1.5), (0.0, 0.0)]  # a quarter of the values is exactly 0
 TURNED = slice(None, None, -1)  # from the end to the beginning
@@ -86,6 +89,31 @@ def cumprod_(xp: Any, x: Any, *, axis: int) -> Any:
 
 def cumprod(x: Any, axis: int | None = None) -> Tensor:
     return cumprod_(*laid_flat(x, axis))
+
+
+@composition(
+    domain={
+        "inputs": ("x", "prepend", "append"),
+        "cases": [
+            {"x": (4,), "prepend": None, "append": None},
+            {"x": (2, 3), "prepend": None, "append": None, "axis": 0},
+            {"x": (2, 4), "prepend": None, "append": None, "n": 2},
+            {"x": (2, 3), "prepend": (2, 1), "append": None},
+            {"x": (2, 3), "prepend": (1, 3), "append": (2, 3), "axis": 0, "n": 2},
+            {"x": (2, 3), "prepend": None, "append": None, "n": 0},
+            {"x": (2,), "prepend": None, "append": None, "n": 3},
+        ],
+    }
+)
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
+    """y[i] = x[i + 1] − x[i] along the axis, n times; before it, `prepend` and `append` are joined to the ends of x"""
+    parts = [asarray(part) for part in (prepend, x, append) if part is not None]
+    if not all(-part.ndim <= axis < part.ndim for part in parts) or n < 0:
+        raise ShapeError(f"diff: no {n} differences along axis {axis} of {', '.join(str(p.shape) for p in parts)}")
+    y = concatenate(parts, axis=axis) if len(parts) > 1 else parts[0]
+    for _ in range(n):
+        y = subtract(stretch(y, axis, slice(1, None)), stretch(y, axis, slice(None, -1)))
+    return y
 
 
 def laid_flat(x: Any, axis: int | None) -> tuple[Tensor, int]:

@@ -202,6 +202,8 @@ def astype(x: Any, dtype: Any) -> Tensor:
         return copy(x)
     if dtype.kind == "f":
         return astype_(x, dtype=dtype)
+    if dtype.kind == "c" and x.node is not None:
+        raise TypeError(f"astype: complex numbers carry no gradients; .detach() x before it becomes {dtype}")
     return Tensor(NAMESPACES[type(x.data)].astype(x.data, dtype))  # integers and booleans carry no gradient
 
 

@@ -56,11 +56,12 @@ def is_property(node: ast.stmt) -> bool:
 
 def properties() -> list[str]:
     """shape, dtype …, written as `name = property(lambda …)` in the source."""
-    kinds = {"shape": "tuple[int, ...]", "dtype": "Any", "device": "str", "is_leaf": "bool", "T": "Tensor", "at": "Any"}
+    kinds = {"shape": "tuple[int, ...]", "dtype": "Any", "device": "str", "is_leaf": "bool", "at": "Any"}
+    kinds |= {"T": "Tensor", "mT": "Tensor"}
     found = {
         n: p
         for n, p in vars(Tensor).items()
-        if isinstance(p, property) and getattr(p.fget, "__name__", "") in ("<lambda>", "transpose")
+        if isinstance(p, property) and getattr(p.fget, "__name__", "") in ("<lambda>", "transpose", "matrix_transpose")
     }
     return [f"@property\ndef {n}(self) -> {kinds.get(n, 'int')}:\n    {p.__doc__!r}" for n, p in found.items()]
 
@@ -83,6 +84,7 @@ def methods() -> list[str]:
             for p in names
         )
         result = {"backward": "None", "__setitem__": "None", "__contains__": "bool", "__iter__": "Iterator[Tensor]"}
+        result |= {"__array_namespace__": "Any"}
         doc = (function.__doc__ or "").strip()
         lines.append(
             f"def {name}(self{parameters}) -> {result.get(name, 'Tensor')}:\n    {repr(doc) if doc else '...'}"

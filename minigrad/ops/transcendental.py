@@ -215,10 +215,47 @@ def fmod(xp: Any, a: Any, b: Any) -> Any:
     return xp.fmod(a, b)
 
 
+@op(
+    a=lambda xp, g, a, y: g * xp.sign(a) * xp.sign(y),
+    b=lambda xp, g: xp.zeros_like(g),
+    domain={"*": NONZERO},
+)
+def copysign(xp: Any, a: Any, b: Any) -> Any:
+    """y = |a| with the sign of b, which −0 has too        ∂a = ±g, 0 at a = 0;  ∂b = 0"""
+    return xp.copysign(a, b)
+
+
+@op()
+def nextafter(xp: Any, a: Any, b: Any) -> Any:
+    """y = the next number that floats have, from a towards b; without a derivative"""
+    return xp.nextafter(a, b)
+
+
 @composition(domain=remainder.op.domain)
 def mod(a: Any, b: Any) -> Tensor:
     """NumPy's other name of `remainder`, which is a % b."""
     return remainder(a, b)
+
+
+# ---- the parts of complex numbers, which carry no gradients themselves
+
+
+@op(x=lambda xp, g: g)
+def real(xp: Any, x: Any) -> Any:
+    """y = the real part of x, which is x itself where it is not complex        ∂x = g"""
+    return xp.real(x)
+
+
+@op()
+def imag(xp: Any, x: Any) -> Any:
+    """y = the imaginary part of x, 0 where it is not complex; without a derivative"""
+    return xp.imag(x)
+
+
+@op(x=lambda xp, g: g)
+def conj(xp: Any, x: Any) -> Any:
+    """y = x with its imaginary part negated, which is x itself where it is not complex        ∂x = g"""
+    return xp.conj(x)
 
 
 # ---- nan and infinities

@@ -80,6 +80,10 @@ class Slot:
     def state(self) -> dict[str, Any]:
         return {"step": self.t, **self.arrays}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy: without what its family lends it."""
+        return {name: getattr(self, name) for name in ("parameter", "begun", "arrays")}
+
 
 class Family:
     """The parameters of a group that share a backend, a dtype and a device, and what their steps share: the numbers
@@ -193,3 +197,16 @@ class Group(UserDict):
                 alike.setdefault((type(x), x.dtype, slot.parameter.device), []).append(slot)
             self.families = [Family(self.kind, slots, self.options) for slots in alike.values()]
         return self.families
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy or a pickle: families are made anew there, for their slots look into vectors that they share."""
+        steps = [namespace(slot.t).copy(slot.t) for slot in self.slots] if self.families else None
+        return {**vars(self), "families": [], "steps": steps}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        steps = state.pop("steps")
+        vars(self).update(state)
+        if steps is not None:
+            self.open()
+            for slot, t in zip(self.slots, steps, strict=True):
+                slot.t[...] = t

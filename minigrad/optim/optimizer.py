@@ -27,7 +27,9 @@ import numpy as np
 
 from ..backends import move, namespace
 from ..creation import Parameter, array
-from ..inplace import stamp
+from ..errors import warn
+from ..inplace import refuse_locked, stamp
+from ..locks import held
 from ..modes import enable_grad
 from ..tensor import Tensor
 from .groups import Family, Group, Rule, Slot
@@ -41,8 +43,11 @@ class Optimizer(Rule):
     be frozen, but not all of them.
     """
 
+    doubted = False  # whether a warning was given
+
     def __init__(self, params: Any, **options: Any) -> None:
         self.defaults = options
+        self.mark = object()  # whose note it is, where two optimisers share a parameter
         self.param_groups: list[Group] = []
         for group in grouped(type(self).__name__, params):
             self.add_param_group(group)
@@ -68,14 +73,45 @@ class Optimizer(Rule):
             with enable_grad():
                 loss = closure()
         what = f"{type(self).__name__}.step"
+        first = None
         for group in self.param_groups:
             for family in group.families or group.open():
                 ready = family.ready(what)
                 if ready:
+                    for _, x, _ in ready if held else ():
+                        refuse_locked(x, what)
+                    first = first or ready[0][0].parameter.node
                     self.update(group.data, family, ready)
                 for _, x, _ in ready:
                     stamp(x, what)
+        self.look_at(first, what)
         return loss
+
+    def look_at(self, leaf: Any, what: str) -> None:
+        """Warns, once, of a step that learned nothing, or from old gradients. `leaf` is the first that had a gradient.
+
+        It keeps a note of the gradient that the last step used, and loses the note when it gets a gradient of its own.
+        A note about another gradient than the one that is there says: something was added to what was used before.
+        """
+        told = None
+        if leaf is None:
+            count = sum(len(group.slots) for group in self.param_groups)
+            told = (
+                f"{what}: none of the {count} parameters has a gradient, and nothing was changed; call loss.backward() "
+                "between zero_grad() and step(). If you do, the loss does not depend on these parameters: are they "
+                "those of another model, or was something on the way detached?"
+            )
+        else:
+            used, now = leaf.used, (self.mark, id(leaf.grad))
+            if used is not None and used[0] is self.mark and used != now:
+                told = (
+                    f"{what}: the gradients of the last step are still in the gradients of this one, for backward() "
+                    "adds to what is there; call zero_grad() before each backward() (or after each step)"
+                )
+            leaf.used = now
+        if told and not self.doubted:
+            self.doubted = True
+            warn(told)
 
     def zero_grad(self) -> None:
         """Forgets all gradients (to None)."""
@@ -210,7 +246,7 @@ def checked_parameters(name: str, params: Any, known: set[int]) -> list[Tensor]:
         elif not p.requires_grad and not (isinstance(p, Parameter) and p.dtype.kind == "f"):
             wrong = "does not require gradients; make it with requires_grad=True"
         elif id(p) in known:
-            wrong = "was given twice"
+            wrong = "was given twice; it belongs into one group, once"
         if wrong:
             shape = f" of shape {p.shape}" if isinstance(p, Tensor) else ""
             raise (ValueError if isinstance(p, Tensor) else TypeError)(f"{name}: parameter {i}{shape} {wrong}")

@@ -13,6 +13,7 @@ checkpoints.py  everything that a training is made of, in a file, to continue fr
 settings.py     what the loop is asked to do: checked, and compared with that of a checkpoint
 divergence.py   losses and parameters that are no longer finite
 progress.py     what the loop shows, and how Ctrl-C stops it
+rewind.py       what an exception that ends it leaves
 folds.py        k-fold cross-validation
 """
 

@@ -39,6 +39,14 @@ class Averages:
             else:
                 known.append(value.item() if isinstance(value, Tensor) else float(value))
 
+    def cut(self, batches: int) -> None:
+        """Forgets what came after so many batches."""
+        self.fetch()
+        del self.sizes[batches:]
+        for values in self.values.values():
+            del values[batches:]
+        self.looked = min(self.looked, batches)
+
     def fetch(self) -> None:
         """Brings to the host what waits on the device."""
         for name, waiting in self.waiting.items():

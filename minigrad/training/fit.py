@@ -18,7 +18,8 @@ from .checkpoints import Checkpoints, Modes, Streams
 from .divergence import rate, refuse_bad_loss, refuse_divergence
 from .evaluation import evaluate, inputs_and_target, measured
 from .history import History
-from .progress import Bar, Interruption
+from .progress import Bar, Interrupted, Interruption
+from .rewind import REACHABLE, Rewind
 from .settings import checked, configuration, length, sources
 from .stopping import EarlyStopping
 
@@ -61,10 +62,14 @@ def fit(
     early_stopping    ends the training when it gets no better
     checkpoint        a folder for checkpoints, written after each "epoch", or after each n-th step with
                       checkpoint_every=n, and at the end. With resume=True the training continues from the newest, bit
-                      for bit (from the start, where there is none). Ctrl-C then ends it after the step it is in
+                      for bit (from the start, where there is none)
     generators        what random numbers are drawn from and a checkpoint must hold; by itself: the default generator
                       and what is found in model, loss, batches, validation and penalty
     on_epoch          is called with the record of each epoch, before its checkpoint is written
+
+    Ctrl-C ends the training after the step that it is in (the second time, at once); with `checkpoint` one is written,
+    also where the interrupt comes from the model or the data in the midst of a step. Whatever ends the training with an
+    exception, the history so far is its attribute: `except KeyboardInterrupt as stop: history = stop.history`.
 
     Parts of the model that are in eval mode stay so; a model that is as a whole in eval mode is put into training mode.
     So `model.backbone.requires_grad_(False).eval()` freezes a backbone, with the statistics of its normalisation.
@@ -83,18 +88,24 @@ def fit(
     if saved is not None:
         saved.start(resume)
 
+    def write(checkpoints: Checkpoints) -> str:
+        refuse_divergence(model, optimizer, place, checkpoints)
+        return f"fit(…, resume=True) continues from {checkpoints.save(place.steps)}"
+
     def keep(due: bool) -> None:
-        """Writes a checkpoint, if it is time or Ctrl-C was pressed."""
-        if saved is not None and (due or interruption.asked):
-            refuse_divergence(model, optimizer, place, saved)
-            path = saved.save(place.steps)
-            if interruption.asked:
-                raise KeyboardInterrupt(f"interrupted after {place}; fit(…, resume=True) continues from {path}")
+        """Writes a checkpoint, if it is time or Ctrl-C was pressed; this ends the training."""
+        told = write(saved) if saved is not None and (due or interruption.asked) else REACHABLE
+        if interruption.asked:
+            raise Interrupted(f"interrupted after {place}; {told}")
+        rewind.note()
+
+    rewind = Rewind(model, streams, place, history, saved, write)
 
     done = place.epoch * length(batches) + place.batches
-    with Bar(epochs, length(batches) or None, done, progress) as bar, Interruption(saved is not None) as interruption:
+    with Bar(epochs, length(batches) or None, done, progress) as bar, Interruption() as interruption, rewind:
         while place.epoch < epochs and not (early_stopping and early_stopping.stopped):
             began = perf_counter() - place.seconds
+            rewind.begin()
             for group in grouped(streams.rest(batches, place.batches), accumulate):
                 optimizer.zero_grad()
                 for x, y, share in group:
@@ -108,6 +119,7 @@ def fit(
                     clip_grad_value_(parameters, clip_value)
                 if clip_norm is not None:
                     clip_grad_norm_(parameters, clip_norm)
+                rewind.whole = False
                 optimizer.step()
                 place.advance(len(group), perf_counter() - began)
                 bar.update(len(group), place.epoch, place.seen, rate(optimizer))
@@ -122,6 +134,7 @@ def fit(
                 judged = evaluate(model, loss, validation, metrics)
                 record |= {f"validation {name}": value for name, value in judged.items()}
             record |= {"learning rate": rate(optimizer), "seconds": perf_counter() - began}
+            rewind.whole = False
             history.append(record)
             if early_stopping is not None:
                 early_stopping.update(record, model)

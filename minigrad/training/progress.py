@@ -42,6 +42,10 @@ class Bar:
         self.tqdm.set_postfix({**shown, "rate": f"{rate:.3g}"})
 
 
+class Interrupted(KeyboardInterrupt):
+    """The end of a training by Ctrl-C."""
+
+
 class Interruption:
     """Lets Ctrl-C end the training between two steps, where its state is whole: `asked` says that it was pressed. The
     second time it interrupts at once.
@@ -49,18 +53,19 @@ class Interruption:
     Only where Ctrl-C does what Python does by itself; a handler of the program's own is left alone.
     """
 
-    def __init__(self, wanted: bool) -> None:
-        self.asked, self.wanted = False, wanted and threading.current_thread() is threading.main_thread()
+    def __init__(self) -> None:
+        self.asked = self.wanted = False
 
     def __enter__(self) -> Interruption:
-        self.wanted = self.wanted and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        main = threading.current_thread() is threading.main_thread()  # others get no signals
+        self.wanted = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if self.wanted:
             signal.signal(signal.SIGINT, self.ask)
         return self
 
     def ask(self, *_: Any) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            raise Interrupted("interrupted at once, where the training was")
         self.asked = True
 
     def __exit__(self, *error: Any) -> None:
