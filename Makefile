@@ -12,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test array-api lint types bench fuzz mutants wheel clean venv
+.PHONY: help demo test array-api lint types bench bench-check fuzz mutants wheel clean venv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS="…"              more arguments for demo, test (pytest), bench, fuzz or mutants'
 	@echo '  PYTHON=python3.12     the interpreter that a new environment is made with (default $(PYTHON))'
@@ -43,8 +43,11 @@ lint: $(VENV)/.installed-dev ## check style and common mistakes (ruff)
 types: $(VENV)/.installed-dev ## check the type annotations (mypy)
 	$(python) -m mypy
 
-bench: $(VENV)/.installed ## measure the overhead of the engine
-	@$(python) -m benchmarks overhead $(ARGS)
+bench: $(if $(TORCH),$(VENV)/.installed-torch) $(VENV)/.installed ## time training steps beside NumPy and PyTorch
+	@$(python) -m benchmarks steps $(ARGS)
+
+bench-check: $(if $(TORCH),$(VENV)/.installed-torch) $(VENV)/.installed ## are they as fast as the committed results?
+	@$(python) -m benchmarks check $(ARGS)
 
 fuzz: $(if $(TORCH),$(VENV)/.installed-torch) $(VENV)/.installed-dev ## run random programs beside PyTorch
 	@$(python) -m tests.fuzz $(ARGS)

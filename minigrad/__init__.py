@@ -15,11 +15,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import array_api, backends, functional, fused, linalg, ops
+from . import backends, functional, linalg, ops
 from .anomaly import AnomalyError
 from .backends import BackendUnavailableError, register
 from .checkpoint import checkpoint
-from .composition import twins
+from .composition import twins, unopened
 from .creation import (
     Generator,
     Parameter,
@@ -55,7 +55,7 @@ for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
 # Rooms that are opened when they are first asked for.
-_LATER = {name: name for name in "check data draw metrics nn optim sanity serialization training".split()}
+_LATER = {name: name for name in "array_api check data draw fused metrics nn optim sanity serialization training".split()}
 _LATER |= {"save": "serialization", "load": "serialization"}
 
 
@@ -65,6 +65,22 @@ def __getattr__(name: str) -> Any:
     room = importlib.import_module(f".{_LATER[name]}", __name__)
     return room if _LATER[name] == name else getattr(room, name)
 
+
+unopened.append(lambda: __getattr__("fused"))
+
+
+def _array_namespace(self: Tensor, /, *, api_version: str | None = None) -> Any:
+    """The namespace of the Python array API standard that computes with Tensors."""
+    return __getattr__("array_api").of_version(api_version)
+
+
+def _to_device(self: Tensor, device: str, /, *, stream: Any = None) -> Tensor:
+    """x on the device, as the array API standard has it: `x.to(device)`."""
+    return self.to(device)
+
+
+Tensor.__array_namespace__ = _array_namespace  # type: ignore[assignment,method-assign]
+Tensor.to_device = _to_device  # type: ignore[assignment,method-assign]
 
 __all__ = [
     "AnomalyError",

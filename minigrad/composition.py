@@ -40,6 +40,14 @@ def twins(enabled: bool) -> Mode:
 
 
 COMPOSITIONS: dict[str, Any] = {}
+unopened: list[Callable] = []  # imports the rooms with the twins, which the first call of a composition opens
+
+
+def open_rooms() -> None:
+    """Imports the twins. A thread that comes meanwhile waits for the import, too."""
+    for room in tuple(unopened):
+        room()
+    unopened.clear()
 
 
 def composition(*, domain: Any = None) -> Callable:
@@ -50,6 +58,8 @@ def composition(*, domain: Any = None) -> Callable:
 
         @functools.wraps(definition)
         def call(*args: Any, **kwargs: Any) -> Tensor:
+            if unopened:
+                open_rooms()
             try:
                 if twin and using_twins.get():
                     operation, takes = twin

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import repeat
 from typing import Any
 
@@ -25,6 +26,12 @@ from .tensor import Tensor
 def names(formula: Callable) -> tuple[str, ...]:
     """What a formula asks for beside xp and g."""
     return formula.__code__.co_varnames[2 : formula.__code__.co_argcount]
+
+
+@cache
+def written(source: str) -> Callable:
+    """The function of that source; many operations keep the same, and share it."""
+    return eval(source, {"device": lambda x: NAMESPACES[type(x)].device(x)})
 
 
 class Op:
@@ -88,9 +95,7 @@ class Op:
             if self.definition is not None:
                 parts.append(f"(({', '.join(self.inputs)},), options)")
             heads = ", ".join([*self.inputs, "y", *self.extras, "options"])
-            keep = self.keepers[wanted] = eval(
-                f"lambda {heads}: ({', '.join(parts)},)", {"device": lambda x: NAMESPACES[type(x)].device(x)}
-            )
+            keep = self.keepers[wanted] = written(f"lambda {heads}: ({', '.join(parts)},)")
         return keep
 
     def _source(self, name: str, i: int) -> str:

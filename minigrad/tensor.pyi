@@ -142,12 +142,6 @@ the gradient. `.remove()` of the result takes the hook off."""
     gradient: what to start from, of the shape of self (1 for a scalar). The graph is freed on the way unless
     `keep_graph=True`; with `create_graph=True` the gradients can themselves be differentiated."""
 
-    def __array_namespace__(self, api_version: Any=None) -> Any:
-        """The namespace of the Python array API standard that computes with Tensors."""
-
-    def to_device(self, device: Any, stream: Any=None) -> Tensor:
-        """x on the device; x itself where it is there already."""
-
     def __add__(self, b: Any) -> Tensor:
         """y = a + b        ∂a = g,  ∂b = g"""
 
@@ -433,3 +427,9 @@ the gradient. `.remove()` of the result takes the hook off."""
 
     def assign_(self, value: Any) -> Tensor:
         """Writes values into this tensor's memory, where no graph needs the old ones."""
+
+    def __array_namespace__(self, api_version: Any=None) -> Any:
+        """The namespace of the Python array API standard that computes with Tensors."""
+
+    def to_device(self, device: Any, stream: Any=None) -> Tensor:
+        """x on the device, as the array API standard has it: `x.to(device)`."""

@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import pytest
 
+import minigrad.fused  # noqa: F401 - tests are drawn up with the twins in place
 from minigrad import backends
 
 hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)

@@ -320,3 +320,11 @@ def test_an_operation_without_mathematics_is_found():
     finally:
         REGISTRY.clear()
         REGISTRY.update(before)
+
+
+def test_twins_are_there_from_the_first_call():
+    """Their rooms are opened late: the import is light, and no call goes without."""
+    code = "import sys, minigrad as mg; assert 'minigrad.fused' not in sys.modules; x = mg.ones((2, 3));"
+    code += "x.requires_grad = True; print(mg.linear(x, mg.ones((4, 3))).node.op.definition.__name__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "linear\n"

@@ -18,7 +18,6 @@ import sys
 from typing import Any
 
 from .. import ops
-from ..tensor import Tensor
 from . import adapters, dtypes, inspection, linalg, sets
 
 __array_api_version__ = "2024.12"
@@ -68,13 +67,11 @@ names = (
 __all__ = ["linalg", *names]
 
 
-def __array_namespace__(self: Tensor, /, *, api_version: str | None = None) -> Any:
-    """The namespace of the Python array API standard that computes with Tensors."""
+def of_version(api_version: str | None) -> Any:
+    """This module, if that version of the standard is offered."""
     if api_version not in (None, *VERSIONS):
         raise ValueError(f"array API version {api_version!r} is not offered; expected one of {', '.join(VERSIONS)}")
     return sys.modules[__name__]
 
 
-for _method in (__array_namespace__, adapters.to_device):
-    setattr(Tensor, _method.__name__, _method)
 globals().update(names)

@@ -71,7 +71,7 @@ def owner(data: Any) -> Any:
     return NAMESPACES[type(data)].owner(data)
 
 
-def to_device(x: Tensor, device: str | None, /, *, stream: Any = None) -> Tensor:
+def to_device(x: Tensor, device: str | None) -> Tensor:
     """x on the device; x itself where it is there already."""
     return x if device is None else ops.to(x, device)
 
