@@ -55,7 +55,8 @@ for _room in (ops, functional):
     globals().update({_name: getattr(_room, _name) for _name in _room.__all__})
 
 # Rooms that are opened when they are first asked for.
-_LATER = {name: name for name in "array_api check data draw fused metrics nn optim sanity serialization training".split()}
+_LATER = {name: name for name in "array_api check data draw fused metrics nn optim sanity".split()}
+_LATER |= {"serialization": "serialization", "training": "training"}
 _LATER |= {"save": "serialization", "load": "serialization"}
 
 

@@ -9,6 +9,7 @@ unseen; debug mode (locks.py) locks arrays against those on NumPy.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -31,16 +32,23 @@ last_write = 0
 writing = RLock()  # with two threads at once, an older write could put last_write back
 
 
-def stamp(x: Any, what: str) -> None:
-    """Notes that the memory of array x was written to just now."""
+def stamp(what: str, *arrays: Any) -> None:
+    """Notes that the memory of these arrays was written to just now."""
     global last_write
-    owner = NAMESPACES[type(x)].owner(x)
-    key = id(owner)
+    place = here()
     with writing:
-        last_write = next(clock)
-        known = writes.get(key)
-        alive = weakref.ref(owner, lambda _: writes.pop(key, None)) if known is None else known[0]
-        writes[key] = (alive, last_write, what, here())
+        last_write = now = next(clock)
+        for x in arrays:
+            owner = NAMESPACES[type(x)].owner(x)
+            key = id(owner)
+            known = writes.get(key)
+            alive = weakref.ref(owner, forgetting(key)) if known is None else known[0]
+            writes[key] = (alive, now, what, place)
+
+
+def forgetting(key: int) -> Callable:
+    """What forgets a write when the memory is gone: its address may be handed out again."""
+    return lambda _: writes.pop(key, None)
 
 
 def check_writes(nodes: list, needed: Any, create_graph: bool) -> None:
@@ -117,4 +125,4 @@ def write(x: Tensor, value: Any, what: str, index: Any = ...) -> None:
     except (ValueError, IndexError, TypeError) as error:
         shape = getattr(value, "shape", ())
         raise type(error)(f"{what}: a value of shape {shape} does not fit into {x.shape}: {error}") from error
-    stamp(x.data, what)
+    stamp(what, x.data)

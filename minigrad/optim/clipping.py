@@ -54,7 +54,7 @@ def clip_grad_norm_(
         factor = namespace(g).astype(move(scale, namespace(g).device(g)), widened(g))
         with namespace(g).quiet():
             namespace(g).multiply(g, factor, out=g)
-        stamp(g, "clip_grad_norm_")
+    stamp("clip_grad_norm_", *gradients)
     return Tensor(xp.astype(norm, np.result_type(*map(widened, gradients))))
 
 
@@ -63,7 +63,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     limit = number("clip_value", clip_value, 0)
     for g in gradients_of("clip_grad_value_", parameters):
         namespace(g).clip(g, -limit, limit, out=g)
-        stamp(g, "clip_grad_value_")
+        stamp("clip_grad_value_", g)
 
 
 def gradients_of(name: str, parameters: Any) -> list[Any]:

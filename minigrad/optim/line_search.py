@@ -73,7 +73,7 @@ class Line:
             piece = theta[start : (start := start + p.size)]
             if p.requires_grad:
                 p.data[...] = self.xp.reshape(piece, p.shape)
-                stamp(p.data, "LBFGS.step")
+                stamp("LBFGS.step", p.data)
 
     def at(self, x: Any, t: float, d: Any) -> Point:
         self.go(x, t, d)

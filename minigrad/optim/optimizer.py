@@ -82,8 +82,7 @@ class Optimizer(Rule):
                         refuse_locked(x, what)
                     first = first or ready[0][0].parameter.node
                     self.update(group.data, family, ready)
-                for _, x, _ in ready:
-                    stamp(x, what)
+                    stamp(what, *[x for _, x, _ in ready])
         self.look_at(first, what)
         return loss
 
