@@ -143,7 +143,8 @@ def picture(found: dict[str, dict[str, float]]) -> Any:
             hatch = "///" if part == "allocation" else None
             axes.barh(place, share, left=start, color=COLOURS[part], height=0.6, hatch=hatch, edgecolor="white")
             if share > 0.05:
-                axes.text(start + share / 2, place, f"{share:.0%}", ha="center", va="center", fontsize=8, color="black" if hatch else "white")
+                ink = "black" if hatch else "white"
+                axes.text(start + share / 2, place, f"{share:.0%}", ha="center", va="center", fontsize=8, color=ink)
             start += share
         axes.text(start + 0.01, place, f"{total * 1e3:.3g} ms", va="center", fontsize=8)
     axes.set_yticks(range(len(found)), list(found), fontsize=8)
