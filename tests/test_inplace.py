@@ -723,3 +723,18 @@ def test_a_write_is_seen_through_windows():
         x[0] = 100.0
     with pytest.raises(mg.InplaceError, match="multiply needs the value of a"):
         y.backward()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_write_is_seen_through_vmap(nested, device):
+    """The samples of a batch look into the memory outside."""
+    x = leaf([[[1.0, 2.0]], [[3.0, 4.0]]], device)
+
+    def sample(row):
+        return row * mg.sin(row).sum()
+
+    y = mg.vmap(mg.vmap(sample) if nested else sample)(x).sum()
+    with mg.no_grad():
+        x[0] = 5.0
+    with pytest.raises(InplaceError, match=r"needs the value of \w+ .*, but .* changed it in place"):
+        y.backward()

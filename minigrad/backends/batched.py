@@ -153,8 +153,7 @@ class Level:
     def owner(self, x: Any) -> Any:
         if type(x) is not self.kind:
             return NAMESPACES[type(x)].owner(x)
-        owner = self.below.owner(x.values)
-        return x if owner is x.values else owner
+        return self.below.owner(x.values)  # not x itself: a write to the memory is stamped there
 
     def generator(self, seed: Any) -> Generator:
         return Generator(self.kind, self.below.generator(int(seed) + self.depth))  # other numbers than outside
