@@ -14,6 +14,7 @@ import pytest
 
 import minigrad.fused  # noqa: F401 - tests are drawn up with the twins in place
 from minigrad import backends
+from minigrad.operation import REGISTRY
 
 hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, database=None)
@@ -43,6 +44,15 @@ def device(request):
         except backends.BackendUnavailableError as error:
             pytest.skip(f"no GPU: {str(error).split(':')[0]}")
     return request.param
+
+
+@pytest.fixture
+def registry():
+    """The operations. What a test declares is forgotten after it."""
+    before = dict(REGISTRY)
+    yield REGISTRY
+    REGISTRY.clear()
+    REGISTRY.update(before)
 
 
 @pytest.fixture

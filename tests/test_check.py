@@ -1039,7 +1039,7 @@ PAGE = (ROOT / "docs" / "checking.md").read_text(encoding="utf8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_what_the_page_shows_comes_out():
+def test_what_the_page_shows_comes_out(registry):
     shown = "".join(re.findall(r"```pycon\n(.*?)```", PAGE, re.DOTALL))
     assert shown.count(">>>") > 15
     with np.printoptions():
@@ -1054,15 +1054,10 @@ def test_the_table_of_the_page_is_that_of_the_checker():
 
 
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
-def test_the_programs_of_the_page_run(number):
-    before = dict(REGISTRY)
-    try:
-        names: dict = {}
-        exec(PROGRAMS[number], names)
-        tests = [value for name, value in names.items() if name.startswith("test_")]
-        assert tests
-        for test in tests:
-            test()
-    finally:
-        REGISTRY.clear()
-        REGISTRY.update(before)
+def test_the_programs_of_the_page_run(number, registry):
+    names: dict = {}
+    exec(PROGRAMS[number], names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert tests
+    for test in tests:
+        test()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad.graph import Node
-from minigrad.operation import REGISTRY, op
+from minigrad.operation import op
 
 from .strategies import subject
 from .test_registry import first_derivative, second_derivative
@@ -1374,12 +1374,9 @@ def test_0d_gradients_are_arrays(order):
 
 
 @pytest.fixture
-def declared(monkeypatch):
+def declared(monkeypatch, registry):
     """Puts an operation where the property test looks for it; the registry forgets it after the test."""
-    before = dict(REGISTRY)
-    yield lambda function: monkeypatch.setattr(mg.ops, function.op.name, function, raising=False)
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    return lambda function: monkeypatch.setattr(mg.ops, function.op.name, function, raising=False)
 
 
 def checked(name, *checks):

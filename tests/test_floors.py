@@ -305,21 +305,16 @@ def test_operations_state_their_mathematics(name):
     assert operation.differentiable == ("∂" in doc)
 
 
-def test_an_operation_without_mathematics_is_found():
+def test_an_operation_without_mathematics_is_found(registry):
     """The rule above is about the text, so it can be broken by it."""
-    before = dict(REGISTRY)
-    try:
 
-        @op(x=lambda xp, g: g)
-        def speechless(xp, x):
-            """Does something."""
-            return x
+    @op(x=lambda xp, g: g)
+    def speechless(xp, x):
+        """Does something."""
+        return x
 
-        with pytest.raises(AssertionError):
-            test_operations_state_their_mathematics("speechless")
-    finally:
-        REGISTRY.clear()
-        REGISTRY.update(before)
+    with pytest.raises(AssertionError):
+        test_operations_state_their_mathematics("speechless")
 
 
 def test_twins_are_there_from_the_first_call():

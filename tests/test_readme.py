@@ -9,18 +9,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.operation import REGISTRY
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf8")
-
-
-@pytest.fixture
-def registry():
-    """The registry as it was, whatever an example declares."""
-    before = dict(REGISTRY)
-    yield REGISTRY
-    REGISTRY.clear()
-    REGISTRY.update(before)
 
 
 def examples(containing: str) -> str:

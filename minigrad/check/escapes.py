@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..backends import NAMESPACES
+from ..conversions import Conversions
 from ..modes import Mode, recording
 from ..tensor import Tensor
 
@@ -42,7 +43,7 @@ class Tape:
         return self.values[self.place - 1]
 
 
-detach, to_host, enter = Tensor.detach, Tensor._host, Mode.__enter__
+detach, to_host, enter = Tensor.detach, Conversions._host, Mode.__enter__
 
 
 @contextmanager
@@ -70,9 +71,9 @@ def watched(now: Tape) -> Iterator[None]:
             self.tokens.append(recording.set(True))
 
     token = tape.set(now)
-    Tensor.detach, Tensor._host, Mode.__enter__ = detach_, host_, enter_  # type: ignore[method-assign,assignment]
+    Tensor.detach, Conversions._host, Mode.__enter__ = detach_, host_, enter_  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
-        Tensor.detach, Tensor._host, Mode.__enter__ = detach, to_host, enter  # type: ignore[method-assign]
+        Tensor.detach, Conversions._host, Mode.__enter__ = detach, to_host, enter  # type: ignore[method-assign]
         tape.reset(token)
