@@ -5,6 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.fused import activation
 from minigrad.errors import ShapeError
 from minigrad.nn import functional as F
 
@@ -89,3 +90,31 @@ def test_large_arrays_in_pieces(function, order):
             found.append((y.detach().numpy(), t.grad.numpy()))
     for twin, definition in zip(*found, strict=True):
         np.testing.assert_allclose(twin, definition, rtol=1e-12, atol=1e-14)
+
+
+def test_what_is_cut_into_pieces():
+    """Large arrays that lie in memory row by row: their last piece may be shorter. All others stay whole."""
+    n = activation.PIECE
+
+    def sizes(*arrays):
+        found = []
+
+        def formula(y, x):
+            found.append(x.size)
+            y[...] = 2 * x
+
+        activation.in_pieces(formula, *arrays)
+        y, x = arrays
+        assert (y == 2 * x).all()
+        return found
+
+    def drawn(*shape, order="C"):
+        return np.asarray(np.random.default_rng(0).random(shape), order=order)
+
+    assert sizes(drawn(2 * n), drawn(2 * n)) == [n, n]
+    assert sizes(drawn(2, n + 1), drawn(2, n + 1)) == [n, n, 2]
+    assert sizes(drawn(2 * n - 1), drawn(2 * n - 1)) == [2 * n - 1]
+    assert sizes(drawn(4, n, order="F"), drawn(4, n)) == [4 * n]
+    assert sizes(drawn(4, n), drawn(4, n, order="F")) == [4 * n]
+    elsewhere = [mg.tensor(drawn(4, n), device="standin").data for _ in range(2)]
+    assert sizes(*elsewhere) == [4 * n]
