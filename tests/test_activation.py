@@ -5,8 +5,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.fused import activation
 from minigrad.errors import ShapeError
+from minigrad.fused import activation
 from minigrad.nn import functional as F
 
 NAMES = ["gelu", "silu", "mish", "softsign", "logsigmoid", "leaky_relu", "elu", "selu", "hardtanh", "relu6"]
