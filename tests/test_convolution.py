@@ -11,6 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad import functional as F
 from minigrad import nn
+from minigrad.fused import convolution as inside
 
 TWINS = pytest.mark.parametrize("twins", [True, False], ids=["twin", "definition"])
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -555,3 +556,41 @@ X = mg.zeros(2, 4, 6)
 def test_arguments_that_do_not_fit(call, message, twins):
     with mg.twins(twins), pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         call()
+
+
+# ---- inside the twin: which elements a place in a window meets, and which way its products go
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 2), (1, 3)])
+@pytest.mark.parametrize(("n", "out", "kernel"), [(4, 3, 2), (1, 2, 3), (2, 4, 3), (7, 3, 1), (5, 1, 4)])
+def test_places_in_a_window(n, out, kernel, stride, dilation, before):
+    """The windows p that have place k inside of x, and stride·p + dilation·k − before."""
+    found = list(inside.places([n], [out], [kernel], [stride], [dilation], [(before, 0)]))
+    for i, (k, some, there) in enumerate(found):
+        assert k == (i,)
+        assert isinstance(some, tuple)  # an index of NumPy's, not a list of places
+        assert isinstance(there, tuple)
+        within = [p for p in range(out) if 0 <= stride * p + dilation * i - before < n]
+        assert list(range(out))[some[0]] == within
+        assert list(range(n))[there[0]] == [stride * p + dilation * i - before for p in within]
+
+
+@pytest.mark.parametrize(("side", "by_image"), [(6, True), (4, False)])
+def test_the_gradient_of_the_weight_takes_the_faster_product(side, by_image, monkeypatch):
+    """Image by image where there are more places than numbers in a window, else all of them at once."""
+    numpy, shapes = mg.backends.namespace(np.zeros(0)), []
+    matmul = numpy.matmul
+    monkeypatch.setattr(numpy, "matmul", lambda a, b, **how: shapes.append((a.shape, b.shape)) or matmul(a, b, **how))
+    weight = mg.tensor(np.ones((5, 1, 3, 3)), requires_grad=True)
+    y = mg.conv2d(mg.tensor(np.ones((2, 1, side, side))), weight)
+    shapes.clear()
+    y.sum().backward()
+    places = (side - 2) ** 2
+    assert (places > 9) == by_image
+    assert shapes == [((1, 2, 5, places), (1, 2, places, 9)) if by_image else ((1, 5, 2 * places), (1, 2 * places, 9))]
+
+
+def test_the_gradient_of_the_bias_is_one_number_for_each_channel():
+    """Not for the walk to add up."""
+    assert inside.towards_bias(np, np.ones((2, 3, 4, 5))).tolist() == [40, 40, 40]
