@@ -594,3 +594,39 @@ def test_the_gradient_of_the_weight_takes_the_faster_product(side, by_image, mon
 def test_the_gradient_of_the_bias_is_one_number_for_each_channel():
     """Not for the walk to add up."""
     assert inside.towards_bias(np, np.ones((2, 3, 4, 5))).tolist() == [40, 40, 40]
+
+
+@pytest.mark.parametrize("twin", [True, False], ids=["twin", "definition"])
+@pytest.mark.parametrize(
+    ("x", "gradient"),
+    [
+        ([1, 1, 0], [1, 0, 0]),
+        ([0, 1, 1], [0, 1, 0]),
+        ([1, 1, 1], [1, 0, 0]),
+        ([1, 0, 1], [1, 0, 0]),
+        ([2, 2, 1, 2, 2], [1, 0, 0, 0, 0]),
+    ],
+)
+def test_the_first_of_several_equals_wins(x, gradient, twin, device):
+    """Also of three and more: whoever has lost stays without."""
+    with mg.twins(twin):
+        t = mg.tensor(np.array([[x]], float), device=device, requires_grad=True)
+        F.max_pool1d(t, len(x)).sum().backward()
+        assert t.grad.numpy().tolist() == [[gradient]]
+        square = mg.tensor(np.array([[[x, x, x]]], float), device=device, requires_grad=True)
+        F.max_pool2d(square, (3, len(x))).sum().backward()
+        assert square.grad.numpy().tolist() == [[[gradient, [0] * len(x), [0] * len(x)]]]
+
+
+def test_who_looks_for_nan(monkeypatch):
+    """Only where there is one: it is a pass over memory for each place in a window."""
+    numpy, looked = mg.backends.namespace(np.zeros(0)), []
+    isnan = numpy.isnan
+    monkeypatch.setattr(numpy, "isnan", lambda x: looked.append(np.size(x)) or isnan(x))
+    for value, passes in ((0.0, False), (5.0, False), (np.nan, True)):
+        x = np.arange(8.0).reshape(1, 1, 8)
+        x[0, 0, 2] = value
+        t = mg.tensor(x, requires_grad=True)
+        looked.clear()
+        F.max_pool1d(t, 2).sum().backward()
+        assert any(size > 1 for size in looked) == passes
