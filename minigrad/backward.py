@@ -85,7 +85,7 @@ def walk(
 
 def reachable(roots: Any, wanted: set[Any] | None = None) -> list:
     """All nodes that the roots lead to, youngest first. What is older than every wanted node cannot lead to one."""
-    oldest = min((node.order for node in wanted), default=0) if wanted else 0
+    oldest = min((node.order for node in wanted or ()), default=0)
     nodes = list(roots)
     seen = set(nodes)
     for node in nodes:  # grows while it is walked
@@ -132,14 +132,14 @@ def leading_to(wanted: set[Any], nodes: list) -> set[Any]:
 def unbroadcast(xp: Any, g: Any, shape: tuple) -> Any:
     """Sums g over the axes along which an input of that shape was stretched: y = x + 0 copies x, so ∂x adds up."""
     extra = len(g.shape) - len(shape)
-    stretched = [extra + i for i, n in enumerate(shape) if n == 1 and g.shape[extra + i] != 1]
+    stretched = [extra + i for i, n in enumerate(shape) if n == 1]
     return xp.reshape(xp.sum(g, axis=(*range(extra), *stretched)), shape)
 
 
 def run_hooks(xp: Any, node: Any, g: Any, keep: bool) -> Any:
     """The gradient after the hooks of a node, each of which may replace it. `keep`: also those of retain_grad."""
     gradient = g if isinstance(g, Tensor) else Tensor(xp.asarray(g))
-    for hook in node.hooks or ():
+    for hook in node.hooks:
         changed = hook(gradient) if keep or not isinstance(hook, Keeper) else None
         if changed is None:
             continue
@@ -149,8 +149,7 @@ def run_hooks(xp: Any, node: Any, g: Any, keep: bool) -> Any:
             raise ValueError(f"a hook returned a gradient of shape {changed.shape}, expected {gradient.shape}")
         if watches:
             hooked(hook, node, gradient.data, changed.data)
-        ops = NAMESPACES[Tensor]
-        gradient = ops.astype(ops.copy(changed), node.dtype)
+        gradient = NAMESPACES[Tensor].astype(changed, node.dtype)  # a copy: the hook may hold on to what it returns
     return gradient if isinstance(g, Tensor) else gradient.data
 
 

@@ -41,10 +41,9 @@ def reshape(x: Any, *lengths: Any, shape: Any = None) -> Tensor:
 
 def inverse(axes: Any) -> tuple[int, ...]:
     """The permutation that undoes `axes`."""
-    n = len(axes)
-    back = [0] * n
-    for i, a in enumerate(axes):
-        back[a % n] = i
+    back = [0] * len(axes)
+    for i, a in enumerate(axes):  # a list counts negative ones from the end, too
+        back[a] = i
     return tuple(back)
 
 
