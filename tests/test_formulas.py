@@ -317,3 +317,13 @@ def test_a_saved_array_that_a_formula_returns_is_not_handed_out():
     y.backward(minigrad.ones_like(y))
     np.testing.assert_array_equal(x.grad.numpy(), x.data)
     assert not np.shares_memory(x.grad.data, x.data)
+
+
+def test_windows_of_a_gradient_have_memory_of_their_own():
+    """They overlap: who writes to what a hook sees would change several of them."""
+    w, g, seen = leaf(np.ones((3, 2))), minigrad.tensor([1.0, 2, 3, 4], dtype=float), []
+    w.register_hook(seen.append)
+    minigrad.fold(w, (4,)).backward(g)
+    seen[0][0, 1] = 9.0
+    np.testing.assert_array_equal(seen[0].numpy(), [[1, 9], [2, 3], [3, 4]])
+    np.testing.assert_array_equal(g.numpy(), [1, 2, 3, 4])

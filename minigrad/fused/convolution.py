@@ -45,7 +45,7 @@ def places(n: Any, out: Any, kernel: Any, stride: Any, dilation: Any, padding: A
             start = d * i - before
             first, end = max(0, -(start // s)), min(o, (m - 1 - start) // s + 1)
             some.append(slice(first, max(end, first)))
-            there.append(slice(s * first + start, max(s * (end - 1) + start + 1, 0) if end > first else 0, s))
+            there.append(slice(s * first + start, s * (end - 1) + start + 1 if end > first else 0, s))
         yield k, tuple(some), tuple(there)
 
 

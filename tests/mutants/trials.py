@@ -28,7 +28,7 @@ from .mutations import Mutant, code_of, noting
 
 NAMED = ("test_registry.py", "test_oracle.py")  # whose tests say by a parameter which operation they are of
 ROOT = Path(__file__).parents[2]
-WORDS = "engine derivatives inplace memory checkpoint anomaly mistakes formulas"  # test_engine.py, …
+WORDS = "engine derivatives inplace memory checkpoint anomaly mistakes vmap formulas"  # test_engine.py, …
 ENGINE_FILES = {f"test_{word}.py" for word in WORDS.split()}
 WORDS += " conventions einsum embedding activation attention convolution losses normalization recurrent twins"
 FILES = [f"tests/{name}" for name in NAMED]
