@@ -18,6 +18,7 @@ from typing import Any
 from . import backends, functional, linalg, ops
 from .anomaly import AnomalyError
 from .backends import BackendUnavailableError, register
+from .backends.threads import get_num_threads, set_num_threads
 from .checkpoint import checkpoint
 from .composition import twins, unopened
 from .creation import (
@@ -108,6 +109,7 @@ __all__ = [
     "full_like",
     "functional",
     "fused",
+    "get_num_threads",
     "grad",
     "hessian",
     "hvp",
@@ -133,6 +135,7 @@ __all__ = [
     "sanity",
     "save",
     "seed",
+    "set_num_threads",
     "tensor",
     "training",
     "twins",

@@ -20,6 +20,7 @@ from typing import Any
 
 from .anomaly import hooked, witness
 from .backends import NAMESPACES
+from .backends.tiles import evaluated
 from .creation import asarray
 from .inplace import check_writes
 from .modes import Mode, recording, watches
@@ -58,10 +59,14 @@ def walk(
             formulas = op.through(node, g)
         if watcher is not None:
             formulas = watcher.formulas(node, formulas)
-        for parent, formula, args in zip(node.parents, formulas, saved, strict=False):
+        large = g.size >= op.large and formulas is op.formulas
+        for parent, formula, args in zip(node.parents, formulas, saved):
             if parent is None or (needed is not None and parent not in needed):
                 continue
-            gx = formula(xp, g, *args)
+            if large:
+                gx = evaluated(formula, xp, g, *args)
+            else:
+                gx = formula(xp, g, args[0]) if len(args) == 1 else formula(xp, g, *args)
             if gx.shape != parent.shape:
                 gx = unbroadcast(xp, gx, parent.shape)
             if gx.dtype is not parent.dtype and gx.dtype != parent.dtype:
@@ -73,14 +78,18 @@ def walk(
                     gx = xp.copy(gx)  # it is, or looks into, an array that somebody else holds
                 pending[parent] = gx
             elif parent in sums:
-                NAMESPACES[type(have)].add(have, gx, out=have)
+                pending[parent] += gx
             else:
-                pending[parent] = have + gx
+                pending[parent] = evaluated(plus, xp, have, gx) if large else have + gx
                 if parent.shape and not create_graph:
                     sums.add(parent)
         if not keep_graph:
             node.parents = node.saved = None
     return found
+
+
+def plus(xp: Any, a: Any, b: Any) -> Any:
+    return a + b
 
 
 def reachable(roots: Any, wanted: set[Any] | None = None) -> list:

@@ -10,12 +10,14 @@ import inspect
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import repeat
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from .anomaly import look
 from .backends import NAMESPACES
+from .backends.tiles import LARGE, evaluated
 from .creation import array, is_weak
 from .errors import explained
 from .graph import recorded
@@ -65,6 +67,8 @@ class Op:
         self.pulls: Iterable = repeat(*self.formulas) if self.variadic else self.formulas
         self.asks = repeat(*self.needs) if self.variadic else self.needs
         self.differentiable = any(self.formulas)
+        # Formulas of others may do more than compute (print, count): they are called each time.
+        self.large = LARGE if forward.__module__.partition(".")[0] == __package__ else inf
         for name in {name for need in self.needs for name in need}:
             self._source(name, 0)  # refuses a name that means nothing
         self.joins = [formula is not None or not self.differentiable for formula in self.formulas]
@@ -170,14 +174,15 @@ def entry(operation: Op) -> Callable:
 
 
 def unary(op: Op) -> Any:
-    forward, keep = op.forward, op.keeper((True,))
+    forward, large, keep = op.forward, op.large, op.keeper((True,))
 
     def call(x: Any) -> Tensor:
         if not isinstance(x, Tensor):
             x = Tensor(array(x))
         data = x.data
         try:
-            y = forward(NAMESPACES[type(data)], data)
+            xp = NAMESPACES[type(data)]
+            y = forward(xp, data) if data.size < large else evaluated(forward, xp, data)
         except Exception as error:
             raise explained(op, (data,), {}, error) from error
         if type(y) is not type(data):
@@ -195,7 +200,7 @@ NUMBERS = (float, int)
 
 
 def binary(op: Op) -> Any:
-    forward = op.forward
+    forward, large = op.forward, op.large
     both, first, second = op.keeper((True, True)), op.keeper((True, False)), op.keeper((False, True))
 
     def call(a: Any, b: Any) -> Tensor:
@@ -216,7 +221,8 @@ def binary(op: Op) -> Any:
         else:
             (m, n), (node_a, node_b) = unified(op, (a, b))
         try:
-            y = forward(NAMESPACES[type(m)], m, n)
+            xp = NAMESPACES[type(m)]
+            y = forward(xp, m, n) if m.size < large else evaluated(forward, xp, m, n)
         except Exception as error:
             raise explained(op, (m, n), {}, error) from error
         if type(y) is not type(m):

@@ -37,6 +37,7 @@ FILES += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_ed
 # Whose property tests are the engine's too:
 ENGINE = ("multiply", "matmul", "broadcast_to", "gelu")
 ORDER = ("test_first_derivative", "test_gradients_have", "test_second_derivative", "test_derivatives")
+LONG = 3  # seconds: tests that take longer are not asked; they walk over much that quick ones look at one by one
 SECONDS = 20  # of computing, for one test
 WAITING = 3600  # seconds that a child may take, for one that waits for ever
 MEMORY = 4 << 30
@@ -172,7 +173,8 @@ def plan(formula: Formula, names: dict[Any, str | None], touched: dict) -> list:
     """The property tests of its operations, then the others that run the formula, quick ones first."""
     mine = formula.operations or ENGINE
     drawn = [i for i, name in names.items() if name is not None and name in mine]
-    others = [i for i in names if i.nodeid in touched and id(formula) in touched[i.nodeid][1]]
+    quick = {nodeid: seen for nodeid, (seconds, seen) in touched.items() if seconds < LONG}
+    others = [i for i in names if id(formula) in quick.get(i.nodeid, ())]
     if not formula.operations:
         others = [i for i in others if i.path.name in ENGINE_FILES]
     drawn.sort(key=lambda i: next((k for k, name in enumerate(ORDER) if i.name.startswith(name)), len(ORDER)))
