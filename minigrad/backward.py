@@ -20,7 +20,7 @@ from typing import Any
 
 from .anomaly import hooked, witness
 from .backends import NAMESPACES
-from .backends.tiles import evaluated
+from .backends.tiles import added, evaluated
 from .creation import asarray
 from .inplace import check_writes
 from .modes import Mode, recording, watches
@@ -63,7 +63,10 @@ def walk(
         for parent, formula, args in zip(node.parents, formulas, saved):
             if parent is None or (needed is not None and parent not in needed):
                 continue
+            have = pending.get(parent)
             if large:
+                if have is not None and parent.shape == g.shape and parent.dtype == g.dtype:
+                    formula, args, have = added(formula), (*args, have), None
                 gx = evaluated(formula, xp, g, *args)
             else:
                 gx = formula(xp, g, args[0]) if len(args) == 1 else formula(xp, g, *args)
@@ -71,7 +74,6 @@ def walk(
                 gx = unbroadcast(xp, gx, parent.shape)
             if gx.dtype is not parent.dtype and gx.dtype != parent.dtype:
                 gx = NAMESPACES[type(gx)].astype(gx, parent.dtype)
-            have = pending.get(parent)
             if have is None:
                 is_end = parent.op is None if wanted is None else parent in wanted
                 if is_end and (gx is g or xp.owner(gx) is not gx or id(gx) in map(id, args)):
@@ -80,16 +82,12 @@ def walk(
             elif parent in sums:
                 pending[parent] += gx
             else:
-                pending[parent] = evaluated(plus, xp, have, gx) if large else have + gx
+                pending[parent] = have + gx
                 if parent.shape and not create_graph:
                     sums.add(parent)
         if not keep_graph:
             node.parents = node.saved = None
     return found
-
-
-def plus(xp: Any, a: Any, b: Any) -> Any:
-    return a + b
 
 
 def reachable(roots: Any, wanted: set[Any] | None = None) -> list:

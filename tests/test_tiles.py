@@ -83,11 +83,14 @@ def same_bits(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("small", [2], indirect=True)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("op", "formula", "names"), formulas())
 def test_every_formula_has_the_same_bits(op, formula, names, dtype, small):
     arrays = drawn(op, names, dtype)
-    assert same_bits(tiles.evaluated(formula, xp, *arrays), formula(xp, *arrays))
+    whole = formula(xp, *arrays)
+    assert same_bits(tiles.evaluated(formula, xp, *arrays), whole)
+    assert same_bits(tiles.evaluated(tiles.added(formula), xp, *arrays, whole), whole + whole)
 
 
 @pytest.mark.parametrize("small", [2], indirect=True)
