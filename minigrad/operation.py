@@ -68,7 +68,7 @@ class Op:
         self.asks = repeat(*self.needs) if self.variadic else self.needs
         self.differentiable = any(self.formulas)
         # Formulas of others may do more than compute (print, count): they are called each time.
-        self.large = LARGE if forward.__module__.partition(".")[0] == __package__ else inf
+        self.large = LARGE if (forward.__module__ or "").partition(".")[0] == __package__ else inf
         for name in {name for need in self.needs for name in need}:
             self._source(name, 0)  # refuses a name that means nothing
         self.joins = [formula is not None or not self.differentiable for formula in self.formulas]

@@ -3,9 +3,11 @@ allocates nothing and waits for no device; a state continues bit for bit; mistak
 
 from __future__ import annotations
 
+import copy
 import gc
 import itertools
 import json
+import pickle
 import tracemalloc
 import weakref
 
@@ -14,7 +16,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import InplaceError, nn, optim
-from minigrad.optim import LBFGS, SGD, Adagrad, Adam, AdamW, RMSprop, adam_step, l1_penalty, l2_penalty
+from minigrad.optim import LBFGS, SGD, Adagrad, Adam, AdamW, RMSprop, adam_step, groups, l1_penalty, l2_penalty
 from tests.standin import transfers
 
 SHAPES = ((3, 4), (4,), ())
@@ -302,6 +304,171 @@ def test_a_step_allocates_no_arrays(rule):
     finally:
         tracemalloc.stop()
     assert peak < tensors[0].nbytes / 10
+
+
+# ------------------------------------------------------------------------------------------- large parameters in pieces
+
+LARGE, MIDDLE = (3, 50_021), (3, 421)  # four pieces and a part of a fifth, of 128 KB and of 1 KB in float32
+
+
+def large_run(rule, monkeypatch, whole, way, device="cpu", dtype="float32"):
+    """The parameters and the kept arrays after some steps, with things happening to the first, large one (for a rule
+    that takes few numbers at a time); and the pieces that it came in."""
+    monkeypatch.setattr(groups, "PIECE", 1 << 40 if whole else 1024)
+    rng = np.random.default_rng(0)
+    tensors = [
+        mg.tensor(rng.standard_normal(s), dtype=dtype, device=device, requires_grad=True) for s in (MIDDLE, (5,))
+    ]
+    optimizer, pieces = rule(tensors), set()
+    for step in range(6):
+        optimizer, tensors = way(step, optimizer, tensors) or (optimizer, tensors)
+        for p in tensors:
+            p.grad = mg.tensor(rng.standard_normal(p.shape), dtype=p.dtype, device=p.device)
+        if way is strided and step % 2:
+            tensors[0].grad = mg.tensor(np.broadcast_to(np.asarray(step, dtype), MIDDLE))
+        optimizer.step()
+        pieces.add(len(optimizer.param_groups[0].slots[0].pieces or ()))
+    state = optimizer.state_dict()["state"]
+    found = [*tensors, *(x for kept in state.values() for x in kept.values())]
+    return [p.detach().to("cpu").numpy() for p in found], pieces
+
+
+def quiet(step, optimizer, tensors):
+    """Nothing happens."""
+
+
+def strided(step, optimizer, tensors):
+    """The parameter is re-pointed to memory in another order, and back; the gradients of some steps are broadcast."""
+    order = "F" if step in (2, 3) else "C"
+    tensors[0].data = np.array(tensors[0].data, order=order)
+
+
+def rescheduled(step, optimizer, tensors):
+    optimizer.lr = 0.1 / (step + 1)
+
+
+def stirred(step, optimizer, tensors):
+    """Options that call for more arrays, and for others."""
+    group = optimizer.param_groups[0]
+    for name, value in {"momentum": (0, 0.5)[step % 2], "amsgrad": step > 2, "centered": step > 1}.items():
+        if name in group and not (name == "momentum" and group.get("nesterov")):
+            group[name] = value
+
+
+def copied(step, optimizer, tensors):
+    if step in (2, 4):
+        optimizer, tensors = (
+            copy.deepcopy((optimizer, tensors)) if step == 2 else pickle.loads(pickle.dumps((optimizer, tensors)))
+        )
+        return optimizer, tensors
+
+
+def loaded(step, optimizer, tensors):
+    """A state comes back after it was emptied; what was kept before is kept no more."""
+    state = optimizer.state_dict()
+    if step == 2:
+        optimizer.load_state_dict({**state, "state": {}})
+    if step in (2, 4):
+        optimizer.load_state_dict(state)
+    if step == 3:
+        optimizer.load_state_dict({**state, "state": {}})
+
+
+@pytest.mark.parametrize("way", [quiet, strided, rescheduled, stirred, copied, loaded], ids=lambda way: way.__name__)
+def test_pieces_give_what_the_whole_gives(rule, way, monkeypatch):
+    expected, one = large_run(rule, monkeypatch, True, way)
+    found, pieces = large_run(rule, monkeypatch, False, way)
+    assert one == {0}
+    assert 5 in pieces
+    assert len(found) == len(expected) >= 4
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_pieces_of_other_dtypes(rule, dtype, monkeypatch):
+    expected, _ = large_run(rule, monkeypatch, True, quiet, dtype=dtype)
+    found, pieces = large_run(rule, monkeypatch, False, quiet, dtype=dtype)
+    assert pieces == {5 if dtype == "float16" else 10}  # state and scratch of float16 are float32
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_device_takes_large_parameters_whole(rule, device, monkeypatch):
+    expected, _ = large_run(rule, monkeypatch, True, quiet)
+    found, pieces = large_run(rule, monkeypatch, False, quiet, device)
+    assert pieces == {5 if device == "cpu" else 0}
+    tolerance = 1e-5 if device == "cuda" else 0
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+def test_a_rule_that_looks_at_the_whole_gets_the_whole():
+    class Normalised(optim.Optimizer):
+        """θ ← θ − η g / ‖g‖"""
+
+        OPTIONS = ("lr",)
+        checked = staticmethod(lambda **options: options)
+        numbers = staticmethod(lambda options: options)
+        kept = staticmethod(lambda options: {})
+
+        def update(self, options, family, ready):
+            for _, p, g in ready:
+                p -= family.o.lr * g / np.sqrt((g * g).sum())
+
+    w = mg.zeros(*LARGE, requires_grad=True)
+    w.grad = mg.ones(*LARGE)
+    Normalised([w], lr=1.0).step()
+    assert np.linalg.norm(w.data.astype(float)) == pytest.approx(1)
+
+
+def test_scratch_is_as_long_as_a_piece_until_a_whole_parameter_needs_more(rule):
+    w = mg.zeros(*LARGE, requires_grad=True)
+    w.grad = mg.ones(*LARGE)
+    optimizer = rule([w])
+    optimizer.step()
+    (family,) = optimizer.param_groups[0].families
+    assert family.scratch.nbytes == family.rule.SCRATCH * groups.PIECE
+    w.grad = mg.tensor(np.asfortranarray(w.grad.data))
+    optimizer.step()
+    assert family.scratch.nbytes == family.rule.SCRATCH * w.data.nbytes
+
+
+def test_pieces_are_made_once():
+    w = mg.zeros(*LARGE, requires_grad=True)
+    optimizer = Adam([w])
+    pieces = []
+    for step in range(3):
+        w.grad = mg.ones(*LARGE)
+        optimizer.lr = 0.1 / (step + 1)
+        optimizer.step()
+        pieces.append(optimizer.param_groups[0].slots[0].pieces)
+    assert pieces[0] is pieces[1] is pieces[2]
+
+
+def test_a_large_parameter_that_became_another_one_is_not_changed_in_part():
+    w = mg.zeros(*LARGE, requires_grad=True)
+    sgd, adam = SGD([w], lr=1.0), Adam([w], lr=1.0)
+    w.grad = mg.ones(*LARGE)
+    sgd.step()
+    adam.step()
+    w.data = np.zeros((5, *LARGE), np.float32)
+    w.grad = mg.ones(5, *LARGE)
+    sgd.step()
+    np.testing.assert_array_equal(w.data, -1)
+    for shape in ((5, *LARGE), LARGE[::-1]):
+        w.data, w.grad = np.zeros(shape, np.float32), mg.ones(*shape)
+        with pytest.raises(ValueError, match="broadcast"):
+            adam.step()  # whose arrays do not fit
+
+
+def test_a_graph_that_needs_a_large_parameter_refuses(rule):
+    w = mg.ones(*LARGE, requires_grad=True)
+    loss = (w * w).sum()
+    loss.backward(keep_graph=True)
+    rule([w]).step()
+    with pytest.raises(InplaceError, match="multiply needs the value"):
+        loss.backward()
 
 
 def test_parameters_change_in_place_and_gradients_stay(rule):

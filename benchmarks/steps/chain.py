@@ -6,14 +6,22 @@ sum(tanh(a b + c) · σ(a) − b²), and the gradients of a, b and c
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 
 from . import MINIGRAD, NAIVE, TORCH, TUNED, Workload
-from .tuned import HALF, ONE, THREADS, pool
+from .tuned import HALF, ONE
 
 SIZE = 4_000_000
 TILE = 65_536
+THREADS = 2
+
+
+@cache
+def pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS)
 
 
 def drawn() -> list[np.ndarray]:

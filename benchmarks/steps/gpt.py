@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import MINIGRAD, NAIVE, TORCH, TUNED, Workload
+from .learning import training
 from .tuned import HALF, ONE, Adam, CrossEntropy, Linear, empty, number
 
 VOCABULARY, WIDTH, HEADS, LAYERS, T, N = 65, 128, 4, 4, 64, 16
@@ -41,15 +42,7 @@ def ours(little: bool = False) -> Callable:
         model, tokens = models.GPT(VOCABULARY, 1, HEADS, HEADS, LAYERS), tokens[:1, :2]
     optimizer = optim.Adam(model.parameters())
     inputs, labels = mg.tensor(tokens[:, :-1]), mg.tensor(tokens[:, 1:].reshape(-1))
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(inputs).reshape(-1, VOCABULARY), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: mg.cross_entropy(model(inputs).reshape(-1, VOCABULARY), labels))
 
 
 def torchs() -> Callable:
@@ -62,15 +55,9 @@ def torchs() -> Callable:
     model.load_state_dict({name: torch.tensor(x) for name, x in state().items()})
     optimizer = torch.optim.Adam(model.parameters())
     inputs, labels = tokens[:, :-1].contiguous(), tokens[:, 1:].reshape(-1)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(inputs).reshape(N * T, VOCABULARY), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(
+        optimizer, lambda: torch.nn.functional.cross_entropy(model(inputs).reshape(N * T, VOCABULARY), labels)
+    )
 
 
 # ---- naive

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import MINIGRAD, NAIVE, TORCH, TUNED, Workload
+from .learning import beginning, training
 from .tuned import SGD, Adam, CrossEntropy, Linear, ReLU, empty, number
 
 LR, MOMENTUM = 0.01, 0.9
@@ -29,29 +30,22 @@ def drawn(batch: int, sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, l
 # ---- the layers one after another, with ReLU between them
 
 
+def network(nn: Any, sizes: tuple[int, ...]) -> Any:
+    layers: list[Any] = []
+    for n, m in itertools.pairwise(sizes):
+        layers += [nn.Linear(n, m), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
 def ours(batch: int, sizes: tuple[int, ...], adam: bool) -> Callable:
     import minigrad as mg
     from minigrad import nn, optim
 
     x, t, parameters = drawn(batch, sizes)
-    layers: list[Any] = []
-    for n, m in itertools.pairwise(sizes):
-        layers += [nn.Linear(n, m), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    with mg.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = value
+    model = beginning(mg, network(nn, sizes), parameters)
     optimizer = optim.Adam(model.parameters()) if adam else optim.SGD(model.parameters(), LR, MOMENTUM)
     inputs, labels = mg.tensor(x), mg.tensor(t)
-
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return lambda: step().item()
+    return training(optimizer, lambda: mg.cross_entropy(model(inputs), labels))
 
 
 def torchs(batch: int, sizes: tuple[int, ...], adam: bool) -> Callable:
@@ -59,24 +53,10 @@ def torchs(batch: int, sizes: tuple[int, ...], adam: bool) -> Callable:
     from torch import nn
 
     x, t, parameters = drawn(batch, sizes)
-    layers: list[Any] = []
-    for n, m in itertools.pairwise(sizes):
-        layers += [nn.Linear(n, m), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = torch.tensor(value)
+    model = beginning(torch, network(nn, sizes), parameters)
     optimizer = torch.optim.Adam(model.parameters()) if adam else torch.optim.SGD(model.parameters(), LR, MOMENTUM)
     inputs, labels = torch.tensor(x), torch.tensor(t)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: nn.functional.cross_entropy(model(inputs), labels))
 
 
 def naive(batch: int, sizes: tuple[int, ...], adam: bool) -> Callable:
@@ -178,21 +158,10 @@ def our_blocks() -> Callable:
     from minigrad import nn, optim
 
     x, t, parameters = drawn_blocks()
-    model = blocks_of(nn)
-    with mg.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = value
+    model = beginning(mg, blocks_of(nn), parameters)
     optimizer = optim.SGD(model.parameters(), LR, MOMENTUM)
     inputs, labels = mg.tensor(x), mg.tensor(t)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: mg.cross_entropy(model(inputs), labels))
 
 
 def torchs_blocks() -> Callable:
@@ -200,21 +169,10 @@ def torchs_blocks() -> Callable:
     from torch import nn
 
     x, t, parameters = drawn_blocks()
-    model = blocks_of(nn)
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = torch.tensor(value)
+    model = beginning(torch, blocks_of(nn), parameters)
     optimizer = torch.optim.SGD(model.parameters(), LR, MOMENTUM)
     inputs, labels = torch.tensor(x), torch.tensor(t)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: nn.functional.cross_entropy(model(inputs), labels))
 
 
 def naive_blocks() -> Callable:

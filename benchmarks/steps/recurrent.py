@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import LOOP, MINIGRAD, NAIVE, TORCH, TUNED, Workload
+from .learning import beginning, training
 from .tuned import ONE, SGD, CrossEntropy, Linear, empty
 
 T, N, D, H = 64, 32, 65, 128
@@ -32,10 +33,7 @@ def ours(loop: bool = False) -> Callable:
     x, t, parameters = drawn()
     recurrent: Any = nn.RNNCell(D, H) if loop else nn.RNN(D, H)
     output = nn.Linear(H, D)
-    model = nn.ModuleList([recurrent, output])
-    with mg.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = value
+    model = beginning(mg, nn.ModuleList([recurrent, output]), parameters)
     optimizer = optim.SGD(model.parameters(), LR)
     inputs, labels, zero = mg.tensor(x), mg.tensor(t.reshape(-1)), mg.zeros((N, H))
     steps = [mg.tensor(x[i]) for i in range(T)]
@@ -49,14 +47,7 @@ def ours(loop: bool = False) -> Callable:
             found.append(h)
         return mg.stack(found)
 
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(output(states().reshape(T * N, H)), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: mg.cross_entropy(output(states().reshape(T * N, H)), labels))
 
 
 def our_loop() -> Callable:
@@ -69,21 +60,14 @@ def torchs() -> Callable:
 
     x, t, parameters = drawn()
     recurrent, output = nn.RNN(D, H), nn.Linear(H, D)
-    model = nn.ModuleList([recurrent, output])
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = torch.tensor(value)
+    model = beginning(torch, nn.ModuleList([recurrent, output]), parameters)
     optimizer = torch.optim.SGD(model.parameters(), LR)
     inputs, labels = torch.tensor(x), torch.tensor(t.reshape(-1))
 
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(output(recurrent(inputs)[0].reshape(T * N, H)), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+    def loss() -> Any:
+        return nn.functional.cross_entropy(output(recurrent(inputs)[0].reshape(T * N, H)), labels)
 
-    return step
+    return training(optimizer, loss)
 
 
 def naive() -> Callable:

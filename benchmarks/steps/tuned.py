@@ -5,21 +5,13 @@ Everything is float32, in place, and written in the order in which the numbers a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 TILE = 32_768  # elements, 128 KB: what a pass leaves in the cache for the next one
-THREADS = 2
-
-
-@cache
-def pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS)
 
 
 def number(x: float) -> np.ndarray:
@@ -41,50 +33,41 @@ def flat(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 class Flat:
-    """Parameters and gradients as views of two vectors; `step` walks through the vectors tile by tile, on two threads
-    where they are long."""
+    """Parameters and gradients as views of two vectors; `step` walks through the vectors tile by tile, on one thread: a
+    second one would compete with those of BLAS, which keep a core busy for a while after each product."""
 
-    threaded_from = 400_000  # elements
-
-    def __init__(self, parameters: Sequence[np.ndarray]) -> None:
+    def __init__(self, parameters: Sequence[np.ndarray], kept: int) -> None:
         self.p, self.parameters = flat(parameters)
         self.g, self.gradients = flat([np.zeros_like(a) for a in parameters])
-        n = len(self.p)
-        tiles = [slice(i, min(i + TILE, n)) for i in range(0, n, TILE)]
-        self.lots = [tiles] if n < self.threaded_from else [tiles[k::THREADS] for k in range(THREADS)]
-        self.spare = [np.empty(min(TILE, n), np.float32) for _ in self.lots]
-
-    def each(self, update: Callable[[list, np.ndarray], None]) -> None:
-        if len(self.lots) == 1:
-            update(self.lots[0], self.spare[0])
-        else:
-            list(pool().map(update, self.lots, self.spare))
+        vectors, n = [self.p, self.g, *(np.zeros_like(self.p) for _ in range(kept))], len(self.p)
+        spare = empty(min(TILE, n))
+        self.tiles = [(*(v[i : i + TILE] for v in vectors), spare[: n - i]) for i in range(0, n, TILE)]
 
 
 class SGD(Flat):
     """b ← μ b + g,  θ ← θ − η b"""
 
     def __init__(self, parameters: Sequence[np.ndarray], lr: float, momentum: float = 0.0) -> None:
-        super().__init__(parameters)
-        self.b = np.zeros_like(self.p)
+        super().__init__(parameters, kept=1 if momentum else 0)
         self.lr, self.momentum = number(lr), number(momentum)
 
     def step(self) -> None:
-        self.each(self.some if self.momentum else self.plain)
+        if self.momentum:
+            self.heavy()
+        else:
+            self.plain()
 
-    def some(self, tiles: list, spare: np.ndarray) -> None:
-        for tile in tiles:
-            p, g, b = self.p[tile], self.g[tile], self.b[tile]
-            s = spare[: len(p)]
-            np.multiply(b, self.momentum, out=b)
+    def heavy(self) -> None:
+        lr, momentum = self.lr, self.momentum
+        for p, g, b, s in self.tiles:
+            np.multiply(b, momentum, out=b)
             np.add(b, g, out=b)
-            np.multiply(b, self.lr, out=s)
+            np.multiply(b, lr, out=s)
             np.subtract(p, s, out=p)
 
-    def plain(self, tiles: list, spare: np.ndarray) -> None:
-        for tile in tiles:
-            p, s = self.p[tile], spare[: len(self.p[tile])]
-            np.multiply(self.g[tile], self.lr, out=s)
+    def plain(self) -> None:
+        for p, g, s in self.tiles:
+            np.multiply(g, self.lr, out=s)
             np.subtract(p, s, out=p)
 
 
@@ -92,8 +75,7 @@ class Adam(Flat):
     """M ← β₁ M + g,  V ← β₂ V + g²,  θ ← θ − a M / (√V + b): ten passes, see minigrad.optim.Adam"""
 
     def __init__(self, parameters: Sequence[np.ndarray], lr: float = 1e-3) -> None:
-        super().__init__(parameters)
-        self.m, self.v = np.zeros_like(self.p), np.zeros_like(self.p)
+        super().__init__(parameters, kept=2)
         self.lr, self.t = lr, 0
         self.beta1, self.beta2 = number(0.9), number(0.999)
 
@@ -101,14 +83,8 @@ class Adam(Flat):
         self.t += 1
         c1 = (1 - 0.9) / (1 - 0.9**self.t)
         c2 = sqrt((1 - 0.999) / (1 - 0.999**self.t))
-        self.rate, self.eps = number(self.lr * c1 / c2), number(1e-8 / c2)
-        self.each(self.some)
-
-    def some(self, tiles: list, spare: np.ndarray) -> None:
-        rate, eps, beta1, beta2 = self.rate, self.eps, self.beta1, self.beta2
-        for tile in tiles:
-            p, g, m, v = self.p[tile], self.g[tile], self.m[tile], self.v[tile]
-            s = spare[: len(p)]
+        rate, eps, beta1, beta2 = number(self.lr * c1 / c2), number(1e-8 / c2), self.beta1, self.beta2
+        for p, g, m, v, s in self.tiles:
             np.multiply(m, beta1, out=m)
             np.add(m, g, out=m)
             np.multiply(v, beta2, out=v)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .groups import Family, Slot, flag, number
@@ -22,6 +23,7 @@ class Adagrad(Optimizer):
 
     OPTIONS = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps", "maximize")
     SCRATCH = 2
+    ELEMENTWISE = True
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Adagrad(Optimizer):
     def kept(options: dict[str, Any]) -> dict[str, float]:
         return {"sum": options["initial_accumulator_value"]}
 
-    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: Iterable[tuple[Slot, Any, Any]]) -> None:
         xp, o, rate = family.xp, family.o, family.a
         decay = o.weight_decay if options["weight_decay"] else None
         xp.maximum(family.t, family.one, out=rate)  # t = 0 where there never was a gradient

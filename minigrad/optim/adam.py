@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf, log
 from typing import Any
 
@@ -44,6 +45,7 @@ class Adam(Optimizer):
     """
 
     OPTIONS: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize")
+    ELEMENTWISE = True
     decoupled = False
 
     def __init__(
@@ -97,7 +99,7 @@ class Adam(Optimizer):
                 for x in [slot.arrays[name] for name in names if name in slot.arrays]:
                     xp.multiply(x, xp.constant((1 - old) / (1 - new), x.dtype), out=x)
 
-    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: Iterable[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
         amsgrad, maximize = options["amsgrad"], options["maximize"]
         decay = o.weight_decay if options["weight_decay"] and not self.decoupled else None

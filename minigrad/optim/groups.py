@@ -3,11 +3,13 @@
 Group       some parameters and their options, a dictionary
 └ Family    those of them that share a backend, a dtype and a device
   └ Slot    one parameter and its state
+    └ Piece some numbers of a large one
 """
 
 from __future__ import annotations
 
 from collections import UserDict
+from collections.abc import Iterable, Iterator
 from math import inf
 from numbers import Real
 from types import SimpleNamespace
@@ -41,6 +43,7 @@ class Rule:
 
     OPTIONS: tuple[str, ...] = ()
     SCRATCH = 1  # how many arrays of a parameter's shape a step computes in
+    ELEMENTWISE = False  # whether each number goes its own way, so that a rule may take some of a parameter at a time
 
     @staticmethod
     def checked(**options: Any) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class Slot:
     a: Any
     b: Any
     scratch: tuple
+    pieces: list[Piece] | None = None
 
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
@@ -83,6 +87,22 @@ class Slot:
     def __getstate__(self) -> dict[str, Any]:
         """For a copy: without what its family lends it."""
         return {name: getattr(self, name) for name in ("parameter", "begun", "arrays")}
+
+
+PIECE = 128 * 1024
+"""How many bytes of each array of a large parameter a rule takes at a time. It passes over them up to fourteen times,
+and all passes but the first find such a piece in the cache of a core, which holds 1 to 2 MB. There it finds all of a
+parameter of up to four pieces."""
+
+
+class Piece(Slot):
+    """Some numbers of a large parameter, and the same of its arrays. To a rule it is a slot like others."""
+
+    def __init__(self, slot: Slot, at: slice, arrays: dict[str, Any], scratch: Any) -> None:
+        super().__init__(slot.parameter)
+        self.begun, self.at, self.t, self.a, self.b = True, at, slot.t, slot.a, slot.b
+        self.arrays = {name: x[at] for name, x in arrays.items()}
+        self.scratch = tuple(row[: at.stop - at.start] for row in scratch)
 
 
 class Family:
@@ -104,13 +124,21 @@ class Family:
         self.kept: dict[str, float] = {}
         vectors = xp.zeros((3, len(slots)), wide)
         self.t, self.a, self.b = vectors[0], vectors[1], vectors[2]
-        # The parameters take turns with one piece of memory to compute in: it stays in the cache.
-        scratch = xp.empty((rule.SCRATCH, max(slot.parameter.size for slot in slots)), wide)
         for i, slot in enumerate(slots):
-            x = slot.parameter.data
             slot.t, slot.a, slot.b = (xp.reshape(v[i : i + 1], ()) for v in (self.t, self.a, self.b))
-            slot.scratch = tuple(xp.reshape(scratch[k, : x.size], x.shape) for k in range(rule.SCRATCH))
+        self.piece = PIECE // wide.itemsize
+        large = [self.divisible(slot.parameter.data) for slot in slots]
+        self.large = any(large)
+        self.lend(max(self.piece if cut else slot.parameter.size for slot, cut in zip(slots, large, strict=True)))
         self.follow(options)
+
+    def lend(self, size: int) -> None:
+        """Memory for a step to compute in. The parameters take turns with it: it stays in the cache."""
+        self.scratch = self.xp.empty((self.rule.SCRATCH, size), self.wide)
+        for slot in self.slots:
+            x = slot.parameter.data
+            views = (self.xp.reshape(row[: x.size], x.shape) for row in self.scratch if x.size <= size)
+            slot.scratch = tuple(views)  # none where it is too small for the whole parameter
 
     def follow(self, options: dict[str, Any]) -> None:
         """Brings the numbers up to date, and the arrays, which an option may call for (momentum)."""
@@ -127,26 +155,63 @@ class Family:
         for name, value in self.kept.items():
             if name not in slot.arrays:
                 slot.arrays[name] = self.xp.full_like(slot.parameter.data, value, dtype=self.wide)
+                slot.pieces = None
 
     def ready(self, what: str) -> list[tuple[Slot, Any, Any]]:
         """(slot, parameter, gradient) wherever there is a gradient; their steps are counted."""
-        found = []
+        found, kind, dtype, narrow = [], self.kind, self.dtype, self.dtype != self.wide
         for slot in self.slots:
             node = slot.parameter.node
             if node is None or node.grad is None:
                 continue
             x, g = slot.parameter.data, node.grad.data
-            if type(x) is not self.kind or x.dtype != self.dtype:
+            if type(x) is not kind or x.dtype != dtype:
                 raise RuntimeError(
                     f"{what}: a parameter of shape {x.shape} was moved or cast after the first step; make the "
                     "optimiser afterwards, and carry the state over by state_dict() and load_state_dict()"
                 )
             if not slot.begun:
                 self.begin(slot)
-            found.append((slot, x, g if self.wide == self.dtype else self.xp.astype(g, self.wide)))
+            found.append((slot, x, self.xp.astype(g, self.wide) if narrow else g))
         for t in [self.t] if len(found) == len(self.slots) else [slot.t for slot, _, _ in found]:
             self.xp.add(t, self.one, out=t)
         return found
+
+    # ---- large parameters in pieces
+
+    def divisible(self, *arrays: Any) -> bool:
+        """Whether a rule may go through these arrays piece by piece, and gains by it: they are long, and their numbers
+        lie one after another in the memory of the host. A device has its own way to share out the work."""
+        return (
+            self.rule.ELEMENTWISE
+            and self.kind is np.ndarray
+            and arrays[0].size > 4 * self.piece
+            and all(x.flags.c_contiguous and x.shape == arrays[0].shape for x in arrays)
+        )
+
+    def in_pieces(self, ready: list[tuple[Slot, Any, Any]]) -> Iterable[tuple[Slot, Any, Any]]:
+        """What is ready, large parameters piece by piece."""
+        return self.divided(ready) if self.large else ready
+
+    def divided(self, ready: list[tuple[Slot, Any, Any]]) -> Iterator[tuple[Slot, Any, Any]]:
+        for slot, p, g in ready:
+            if self.divisible(p, g, *slot.arrays.values()):
+                p, g = self.xp.reshape(p, (-1,)), self.xp.reshape(g, (-1,))
+                for piece in self.pieces(slot, p):
+                    yield piece, p[piece.at], g[piece.at]
+            else:
+                if len(slot.scratch) < self.rule.SCRATCH:
+                    self.lend(p.size)
+                yield slot, p, g
+
+    def pieces(self, slot: Slot, p: Any) -> list[Piece]:
+        """Those of a slot, kept for the next step. They are made anew with its arrays, and with a parameter that was
+        set to one of another length."""
+        if slot.pieces is None or slot.pieces[-1].at.stop != p.size:
+            arrays = {name: self.xp.reshape(x, (-1,)) for name, x in slot.arrays.items()}
+            ends = [*range(self.piece, p.size, self.piece), p.size]
+            slot.pieces = [Piece(slot, slice(i, j), arrays, self.scratch) for i, j in zip([0, *ends], ends)]
+        return slot.pieces
 
 
 class Group(UserDict):

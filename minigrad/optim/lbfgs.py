@@ -55,6 +55,7 @@ class LBFGS(Optimizer):
         "line_search_fn",
     )
     SCRATCH = 0
+    SCRATCH = 0
 
     def __init__(
         self,

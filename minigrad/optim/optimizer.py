@@ -58,7 +58,7 @@ class Optimizer(Rule):
                 "let some of them learn with requires_grad_()"
             )
 
-    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: Iterable[tuple[Slot, Any, Any]]) -> None:
         """The rule itself: changes the parameters."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class Optimizer(Rule):
                     for _, x, _ in ready if held else ():
                         refuse_locked(x, what)
                     first = first or ready[0][0].parameter.node
-                    self.update(group.data, family, ready)
+                    self.update(group.data, family, family.in_pieces(ready))
                     stamp(what, *[x for _, x, _ in ready])
         self.look_at(first, what)
         return loss

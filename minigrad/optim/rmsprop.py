@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .groups import Family, Slot, flag, number
@@ -26,6 +27,7 @@ class RMSprop(Optimizer):
 
     OPTIONS = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
     SCRATCH = 2
+    ELEMENTWISE = True
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class RMSprop(Optimizer):
         kept = {"square_avg": True, "grad_avg": options["centered"], "momentum_buffer": options["momentum"]}
         return {name: 0.0 for name, wanted in kept.items() if wanted}
 
-    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: Iterable[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
         centered, momentum, maximize = (options[name] != 0 for name in ("centered", "momentum", "maximize"))
         decay = o.weight_decay if options["weight_decay"] else None

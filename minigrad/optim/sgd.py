@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 from typing import Any
 
@@ -23,6 +24,7 @@ class SGD(Optimizer):
     """
 
     OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+    ELEMENTWISE = True
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class SGD(Optimizer):
     def kept(options: dict[str, Any]) -> dict[str, float]:
         return {"momentum_buffer": 0.0} if options["momentum"] else {}
 
-    def update(self, options: dict[str, Any], family: Family, ready: list[tuple[Slot, Any, Any]]) -> None:
+    def update(self, options: dict[str, Any], family: Family, ready: Iterable[tuple[Slot, Any, Any]]) -> None:
         xp, o = family.xp, family.o
         momentum, dampening, nesterov = (options[name] != 0 for name in ("momentum", "dampening", "nesterov"))
         decay, maximize = o.weight_decay if options["weight_decay"] else None, options["maximize"]
