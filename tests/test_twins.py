@@ -76,15 +76,82 @@ def test_numbers_of_channels_stand_beside_their_axis():
 )
 def test_windows_that_lie_apart_are_known(kernel, stride, dilation, apart):
     """Then a gradient is written, not added."""
-    ((before, after, pairs, found),) = pooling.passes((1, 1, 12), (kernel,), (stride,), (0,), (dilation,), False)
+    ((before, after, pairs, found, _),) = pooling.passes((1, 1, 12), (kernel,), (stride,), (0,), (dilation,), False)
     assert found == apart
     assert len(pairs) == kernel
-    assert before == (1, 1, 12)
-    assert after == (1, 1, (12 - dilation * (kernel - 1) - 1) // stride + 1)
+    assert before == (12,)
+    assert after == ((12 - dilation * (kernel - 1) - 1) // stride + 1,)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding", "whole"),
+    [
+        ((1, 1, 6), (2,), (2,), (0,), True),
+        ((1, 1, 7), (2,), (2,), (0,), False),
+        ((1, 1, 6), (2,), (3,), (0,), False),
+        ((1, 1, 6), (2,), (1,), (0,), False),
+        ((1, 1, 6), (3,), (3,), (1,), False),
+        ((1, 1, 5), (3,), (3,), (1,), True),
+        ((1, 1, 4, 6), (2, 3), (2, 3), (0, 0), True),
+        ((1, 1, 4, 7), (2, 3), (2, 3), (0, 0), False),
+        ((1, 1, 5, 6), (2, 3), (2, 3), (0, 0), False),
+    ],
+)
+def test_windows_that_leave_nothing_out_are_known(shape, kernel, stride, padding, whole):
+    """Then nothing is set to 0 before."""
+    ((*_, found),) = pooling.passes(shape, kernel, stride, padding, (1,) * len(kernel), False)
+    assert found == whole
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "count"),
+    [((2, 2), (2, 2), 1), ((4, 4), (4, 4), 1), ((5, 5), (5, 5), 2), ((1, 9), (1, 9), 1), ((2, 2), (2, 1), 2)],
+)
+def test_small_windows_that_lie_apart_are_pooled_along_all_axes_at_once(kernel, stride, count):
+    each = pooling.passes((1, 1, 10, 10), kernel, stride, (0, 0), (1, 1), False)
+    assert len(each) == count
+    assert sum(len(pairs) for *_, pairs, _, _ in each) == (np.prod(kernel) if count == 1 else sum(kernel))
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 1}, {"stride": 3, "padding": 1}, {"ceil_mode": True}])
+@pytest.mark.parametrize("shape", [(5, 2, 7, 6), (5, 7, 6), (7, 6), (2, 3, 2, 7, 6)])
+@pytest.mark.parametrize("kernel", [2, (5, 3)])
+def test_the_gradient_of_a_maximum_goes_to_the_same_places_in_pieces(kernel, shape, options, monkeypatch):
+    """Also to the first of several equals, and to nan."""
+    x = np.random.default_rng(0).integers(0, 3, shape).astype(np.float64)
+    x[..., 3, 2] = np.nan
+    found = []
+    for size, twins in ((2**17, False), (2**17, True), (100, True), (1, True)):
+        monkeypatch.setattr(pooling, "PIECE", size)
+        with mg.twins(twins):
+            leaf = mg.tensor(x, requires_grad=True)
+            y = mg.max_pool2d(leaf, kernel, **options)
+            y.backward(mg.tensor(np.cos(np.arange(y.size)).reshape(y.shape)))
+        found.append((y.detach().numpy(), leaf.grad.numpy()))
+    for y, dx in found[1:]:
+        np.testing.assert_array_equal(y, found[0][0])
+        np.testing.assert_allclose(dx, found[0][1], rtol=1e-14, atol=1e-15)
+
+
+def test_pieces_are_images_that_stay_in_the_cache():
+    x = np.zeros((7, 2, 256, 256), np.float32)
+    assert pooling.pieces(x, 2) == [slice(i, i + 1) for i in range(7)]
+    assert pooling.pieces(x[:, :1], 2) == [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)]
+    assert pooling.pieces(x[:, :, :2, :2], 2) == [slice(0, 16384)]
+    assert pooling.pieces(x[0, 0], 2) == [slice(None)]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_what_is_taken_of_a_gradient_is_the_same_to_the_bit(dtype):
+    g = np.array([1.5, -2, np.inf, -np.inf, np.nan, 0, -0.0, 1e-7] * 2, dtype)
+    left, wins = g.copy(), np.arange(16) < 8
+    part = pooling.taken(np, left[::1], wins)
+    np.testing.assert_array_equal(part, np.where(wins, g, 0))
+    np.testing.assert_array_equal(left, np.where(wins, 0, g))
 
 
 def test_an_array_like_another_lies_in_memory_as_it_does():
     x = np.moveaxis(np.ones((2, 5, 6, 3)), -1, 1)  # (2, 3, 5, 6), channels last
-    for y in (pooling.like(np, x, (2, 3, 4, 4), 0, bool), pooling.like(np, x, (2, 3, 4, 4), 1, float)):
+    for y in (pooling.like(np, x, (4, 4)), pooling.like(np, x, (4, 4), 1), pooling.like(np, x, (4, 4), None)):
         assert y.shape == (2, 3, 4, 4)
         assert np.moveaxis(y, 1, -1).flags.c_contiguous

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from . import LAST, MINIGRAD, NAIVE, TORCH, TUNED, Workload
+from .learning import beginning, training
 from .tuned import Adam, CrossEntropy, Linear, ReLU, empty
 
 BATCH = 64
@@ -44,20 +45,10 @@ def ours(network: tuple) -> Callable:
 
     x, t, parameters = drawn(network)
     model: Any = models.MnistCNN() if network is MNIST else models.CifarCNN()
-    with mg.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = value
+    beginning(mg, model, parameters)
     optimizer = optim.Adam(model.parameters())
     inputs, labels = mg.tensor(x), mg.tensor(t)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: mg.cross_entropy(model(inputs), labels))
 
 
 def little() -> Callable:
@@ -70,15 +61,7 @@ def little() -> Callable:
     model = nn.Sequential(*layers, nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
     optimizer = optim.Adam(model.parameters())
     inputs, labels = mg.ones((1, 1, 1, 1)), mg.tensor([0])
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: mg.cross_entropy(model(inputs), labels))
 
 
 def torchs(network: tuple, last: bool = False) -> Callable:
@@ -88,22 +71,12 @@ def torchs(network: tuple, last: bool = False) -> Callable:
 
     x, t, parameters = drawn(network)
     model: Any = torch_networks.MnistCNN() if network is MNIST else torch_networks.CifarCNN()
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), parameters, strict=True):
-            p[...] = torch.tensor(value)
+    beginning(torch, model, parameters)
     order = torch.channels_last if last else torch.contiguous_format
     model = model.to(memory_format=order)
     optimizer = torch.optim.Adam(model.parameters())
     inputs, labels = torch.tensor(x).to(memory_format=order), torch.tensor(t)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(optimizer, lambda: torch.nn.functional.cross_entropy(model(inputs), labels))
 
 
 def naive(network: tuple) -> Callable:
@@ -180,7 +153,7 @@ def naive(network: tuple) -> Callable:
     return step
 
 
-# ---- tuned: channels last throughout, (N, H, W, C)
+# ---- tuned: channels last throughout, (N, H, W, C), from the first convolution on
 
 
 def runs(x: np.ndarray, out: int) -> np.ndarray:
@@ -189,88 +162,107 @@ def runs(x: np.ndarray, out: int) -> np.ndarray:
     return as_strided(x, (len(x), out, out, 3, 3 * x.shape[-1]), (a, b, d, b, x.itemsize))
 
 
-class Convolution:
-    """y = columns W with the windows as rows of `columns`, and W (3·3·C, O); ∂x is the convolution of the gradient,
-    with a rim of 2 around it, with W turned by 180°. Columns of some images at a time stay in the cache."""
+class First:
+    """The convolution of the images (N, C, H, W), few channels of long rows: for each image the places of a window as
+    rows (C·3·3, out·out) of `columns`, and y = columnsᵀ W with W (C·3·3, O). The gradient of W, image by image."""
 
-    def __init__(self, weight: np.ndarray, towards: np.ndarray, count: int, side: int, first: bool) -> None:
+    def __init__(self, weight: np.ndarray, towards: np.ndarray, count: int, side: int) -> None:
         self.weight, self.d_weight = weight, towards
-        self.outputs, self.out, self.first = weight.shape[1], side - 2, first
-        self.columns = empty(count, self.out, self.out, 3, len(weight) // 3)
+        self.out, size, outputs = side - 2, *weight.shape
+        self.columns = empty(count, size // 9, 3, 3, self.out, self.out)
+        self.places = self.columns.reshape(count, size, -1)
+        self.y, self.each = empty(count, self.out, self.out, outputs), empty(count, size, outputs)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        np.copyto(self.columns, sliding_window_view(x, (self.out, self.out), (2, 3)))
+        np.matmul(self.places.swapaxes(1, 2), self.weight, out=self.y.reshape(len(x), -1, self.weight.shape[1]))
+        return self.y
+
+    def backward(self, g: np.ndarray) -> None:
+        np.matmul(self.places, g.reshape(len(g), -1, g.shape[-1]), out=self.each)
+        np.sum(self.each, axis=0, out=self.d_weight)
+
+
+class Convolution:
+    """y = columns W with the windows as rows of `columns`, and W (3·3·C, O); ∂x adds up g W[k]ᵀ at the nine places of a
+    window, for some images at a time."""
+
+    def __init__(self, weight: np.ndarray, towards: np.ndarray, count: int, side: int) -> None:
+        self.weight, self.d_weight = weight, towards
+        self.outputs, self.out = weight.shape[1], side - 2
+        channels = len(weight) // 9
+        self.columns = empty(count, self.out, self.out, 3, 3 * channels)
         self.rows = self.columns.reshape(-1, len(weight))
         self.y = empty(count, self.out, self.out, self.outputs)
-        if not first:
-            self.side, self.each = side, max(1, 400_000 // (side * side * 9 * self.outputs))
-            self.framed = np.zeros((count, side + 2, side + 2, self.outputs), np.float32)
-            self.part = empty(self.each, side, side, 3, 3 * self.outputs)
-            self.dx = empty(count, side, side, len(weight) // 9)
+        self.dx = empty(count, side, side, channels)
+        self.each = max(1, 800_000 // (self.out * self.out * len(weight)))
+        self.parts = empty(9, self.each, self.out, self.out, channels)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         np.copyto(self.columns, runs(x, self.out))
         np.matmul(self.rows, self.weight, out=self.y.reshape(len(self.rows), -1))
         return self.y
 
-    def backward(self, g: np.ndarray) -> Any:
+    def backward(self, g: np.ndarray) -> np.ndarray:
         np.matmul(self.rows.T, g.reshape(len(self.rows), -1), out=self.d_weight)
-        if self.first:
-            return None
-        turned = self.weight.reshape(3, 3, -1, self.outputs)[::-1, ::-1].transpose(0, 1, 3, 2)
-        turned = np.ascontiguousarray(turned).reshape(9 * self.outputs, -1)  # (3·3·O, C)
-        self.framed[:, 2:-2, 2:-2] = g
-        windows = runs(self.framed, self.side)
-        for start in range(0, len(windows), self.each):
-            some = windows[start : start + self.each]
-            part = self.part[: len(some)]
-            np.copyto(part, some)
-            dx = self.dx[start : start + self.each].reshape(-1, self.dx.shape[-1])
-            np.matmul(part.reshape(len(dx), -1), turned, out=dx)
+        places = self.weight.reshape(9, -1, self.outputs).swapaxes(1, 2)  # (3·3, O, C)
+        self.dx.fill(0)
+        for start in range(0, len(g), self.each):
+            dx, some = self.dx[start : start + self.each], g[start : start + self.each]
+            parts = self.parts[:, : len(some)]
+            for k, part in enumerate(parts):
+                np.matmul(some.reshape(-1, self.outputs), places[k], out=part.reshape(-1, part.shape[-1]))
+                u, w = divmod(k, 3)
+                there = dx[:, u : u + self.out, w : w + self.out]
+                np.add(there, part, out=there)
         return self.dx
 
 
 class Pooling:
-    """The maximum of 2 × 2; what won is known by three masks: top over bottom, and left over right in both rows."""
+    """The maximum of 2 × 2. Its gradient goes to the first of the four that holds it: what is left of g after each of
+    them goes on to the next, by the bits of the numbers, which no mask of a float is as fast as. Some images at a time
+    stay in the cache."""
 
     def __init__(self, count: int, side: int, channels: int) -> None:
         half = side // 2
-        shape = (count, half, half, channels)
-        self.even, self.odd = slice(0, 2 * half, 2), slice(1, 2 * half, 2)
-        self.top, self.bottom = empty(*shape), empty(*shape)
-        self.left_above, self.left_below, self.above = (np.empty(shape, bool) for _ in range(3))
-        self.g, self.spare = np.zeros((count, side, side, channels), np.float32), empty(*shape)
-
-    def quarters(self, x: np.ndarray) -> list[np.ndarray]:
-        return [x[:, i, j] for i in (self.even, self.odd) for j in (self.even, self.odd)]
+        self.y, self.dx = empty(count, half, half, channels), np.zeros((count, side, side, channels), np.float32)
+        even, odd = slice(0, 2 * half, 2), slice(1, 2 * half, 2)
+        self.quarters = [(slice(None), i, j) for i in (even, odd) for j in (even, odd)]
+        self.each = max(1, 131_072 // (side * side * channels))
+        self.part, self.wins = empty(self.each, *self.y.shape[1:]), np.empty((self.each, *self.y.shape[1:]), bool)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        a, b, c, d = self.quarters(x)
-        np.greater_equal(a, b, out=self.left_above)
-        np.greater_equal(c, d, out=self.left_below)
-        np.maximum(a, b, out=self.top)
-        np.maximum(c, d, out=self.bottom)
-        np.greater_equal(self.top, self.bottom, out=self.above)
-        return np.maximum(self.top, self.bottom, out=self.top)
+        self.x, y = x, self.y
+        a, b, c, d = (x[there] for there in self.quarters)
+        np.maximum(a, b, out=y)
+        np.maximum(y, c, out=y)
+        return np.maximum(y, d, out=y)
 
     def backward(self, g: np.ndarray) -> np.ndarray:
-        a, b, c, d = self.quarters(self.g)
-        s = self.spare
-        np.multiply(g, self.above, out=s)
-        np.subtract(g, s, out=g)
-        np.multiply(s, self.left_above, out=a)
-        np.subtract(s, a, out=b)
-        np.multiply(g, self.left_below, out=c)
-        np.subtract(g, c, out=d)
-        return self.g
+        for start in range(0, len(g), self.each):
+            some = slice(start, start + self.each)
+            x, y, dx, left = self.x[some], self.y[some], self.dx[some], g[some].view(np.int32)
+            part, wins = self.part[: len(x)], self.wins[: len(x)]
+            bits = part.view(np.int32)
+            for there in self.quarters[:-1]:
+                np.equal(x[there], y, out=wins)
+                np.multiply(left, wins, out=bits)
+                np.bitwise_xor(left, bits, out=left)
+                dx[there] = part
+            dx[self.quarters[-1]] = g[some]
+        return self.dx
 
 
 class Bend:
-    """relu(x + b) in place, after the pooling, which commutes with both, on a quarter of the elements"""
+    """relu(x + b), after the pooling, which commutes with both, on a quarter of the elements"""
 
     def __init__(self, bias: np.ndarray, towards: np.ndarray, shape: tuple) -> None:
         self.bias, self.d_bias = bias, towards
         self.relu, self.ones = ReLU(*shape), np.ones(int(np.prod(shape[:-1])), np.float32)
+        self.y = empty(*shape)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        return self.relu.forward(np.add(x, self.bias, out=x))
+        return self.relu.forward(np.add(x, self.bias, out=self.y))
 
     def backward(self, g: np.ndarray) -> np.ndarray:
         g = self.relu.backward(g)
@@ -284,8 +276,8 @@ def tuned(network: tuple) -> Callable:
     depth = len(convolutions)
     arranged = []
     for i, p in enumerate(parameters):
-        if p.ndim == 4:
-            p = p.transpose(2, 3, 1, 0).reshape(-1, len(p))  # (O, C, 3, 3) → (3·3·C, O)
+        if p.ndim == 4:  # (O, C, 3, 3) → (3·3·C, O), for the first one (C·3·3, O)
+            p = p.transpose(2, 3, 1, 0).reshape(-1, len(p)) if i else p.reshape(len(p), -1).T
         elif i == 2 * depth:  # the first linear layer meets channels last
             c = convolutions[-1][0]
             places = int((p.shape[1] // c) ** 0.5)
@@ -295,7 +287,7 @@ def tuned(network: tuple) -> Callable:
     p, g = optimizer.parameters, optimizer.gradients
     layers: list[Any] = []
     for i, (outputs, pooled) in enumerate(convolutions):
-        layers.append(Convolution(p[2 * i], g[2 * i], BATCH, side, first=not i))
+        layers.append((Convolution if i else First)(p[2 * i], g[2 * i], BATCH, side))
         side -= 2
         if pooled:
             layers.append(Pooling(BATCH, side, outputs))
@@ -307,10 +299,10 @@ def tuned(network: tuple) -> Callable:
         ends.append(Linear(BATCH, p[i], p[i + 1], (g[i], g[i + 1])))
         ends.append(ReLU(BATCH, len(p[i])))
     ends.pop()
-    images, loss_of = np.ascontiguousarray(x.transpose(0, 2, 3, 1)), CrossEntropy(BATCH, widths[-1])
+    loss_of = CrossEntropy(BATCH, widths[-1])
 
     def step() -> float:
-        h = images
+        h = x
         for layer in layers:
             h = layer.forward(h)
         h = h.reshape(BATCH, -1)

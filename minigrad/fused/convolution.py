@@ -94,18 +94,19 @@ def towards_x(xp: Any, g: Any, weight: Any, x_shape: Any, stride: Any, padding: 
 
 
 def towards_weight(xp: Any, g: Any, columns: Any, weight_shape: Any, groups: int) -> Any:
-    """∂W = gᵀ columns. BLAS is slow where a sum over many rows gives a small matrix: then image by image."""
+    """∂W = columnsᵀ g. BLAS is slow where a sum over many rows gives a small matrix: then image by image."""
     outputs, inputs, *kernel = weight_shape
     count, dims, length = len(g), len(kernel), columns.shape[1] // len(g)
     if length > columns.shape[2]:
         images = xp.swapaxes(xp.reshape(g, (count, groups, outputs // groups, length)), 0, 1)
         columns = xp.reshape(columns, (groups, count, length, columns.shape[2]))
-        dw = xp.sum(xp.matmul(images, columns), axis=1)
+        dw = xp.swapaxes(xp.sum(xp.matmul(images, columns), axis=1), 1, 2)
     else:
-        dw = xp.matmul(xp.swapaxes(rows_of(xp, g, groups), 1, 2), columns)
-    dw = xp.reshape(dw, (outputs, *kernel, inputs))
+        dw = xp.matmul(xp.swapaxes(columns, 1, 2), rows_of(xp, g, groups))
+    dw = xp.reshape(dw, (groups, *kernel, inputs, outputs // groups))
     in_order = xp.empty(weight_shape, dtype=dw.dtype)  # as the weight lies in memory: optimisers walk through both
-    in_order[...] = xp.transpose(dw, (0, dims + 1, *range(1, dims + 1)))
+    grouped = xp.reshape(in_order, (groups, outputs // groups, inputs, *kernel))
+    grouped[...] = xp.transpose(dw, (0, dims + 2, dims + 1, *range(1, dims + 1)))
     return in_order
 
 
