@@ -134,11 +134,11 @@ class Sharing:
             def call(xp: Any, g: Any, *args: Any) -> Any:
                 if not known:
                     known.append(self.shared(xp, g, *args[: self.count]))
-                return formula(xp, known[0], *args[self.count :])
+                return formula(xp, *known, *args[self.count :])
 
             return call
 
-        return iter([formula and after(formula) for formula in self.formulas])
+        return iter([after(formula) for formula in self.formulas])
 
 
 def fused(

@@ -199,7 +199,8 @@ the gradient. `.remove()` of the result takes the hook off."""
     def __pow__(self, b: Any) -> Tensor:
         """y = aᵇ        ∂a = g b aᵇ⁻¹,  ∂b = g y ln a
 
-    ∂a = 0 where b = 0, also at a = 0; ∂b = 0 where a = 0 and b ≥ 0. For a < 0, ∂b is nan: aᵇ is real at integers only."""
+    ∂a = 0 where b = 0, also at a = 0 or nan; ∂b = 0 where a = 0 and b ≥ 0. For a < 0, ∂b is nan: aᵇ is real at
+    integers only."""
 
     def __rpow__(self, other: Any) -> Tensor:
         ...

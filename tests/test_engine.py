@@ -162,6 +162,27 @@ def test_backward_of_a_constant_is_refused():
         (leaf(1.0) > 0).backward()
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_the_gradient_to_start_from_takes_the_dtype_of_the_output(create_graph):
+    """Also where the output is a leaf, and no operation on the way casts it."""
+    x, g = leaf([1.0, 2.0], "float32"), np.array([3.0, 0.1])
+    x.backward(g, create_graph=create_graph)
+    for found in (x.grad, mg.grad(x, x, g, create_graph=create_graph)):
+        assert found.dtype == "float32"
+        assert host(found).tobytes() == g.astype("float32").tobytes()
+
+
+@pytest.mark.parametrize(("here", "there"), [("cpu", "standin"), ("standin", "cpu")])
+def test_a_gradient_to_start_from_on_another_device_is_refused(here, there):
+    x = leaf([1.0, 2.0], device=here)
+    for y in (x, x * 2):
+        with pytest.raises(ValueError, match=rf"expected \(2,\) on {here}.*got \(2,\) on {there}"):
+            y.backward(mg.ones(2, device=there))
+        with pytest.raises(ValueError, match=rf"^grad: .*expected \(2,\) on {here}"):
+            mg.grad(y, x, mg.ones(2, device=there))
+    assert x.grad is None
+
+
 @pytest.mark.parametrize("function", [lambda x: x * x, lambda x: x + x], ids=["saved", "nothing saved"])
 def test_a_second_walk_is_refused(function):
     x = leaf(3.0)
@@ -363,6 +384,8 @@ def test_grad_refuses_what_is_no_tensor():
         mg.grad(x * x, [3.0])
     with pytest.raises(TypeError, match="grad"):
         mg.grad(3.0, x)
+    with pytest.raises(TypeError, match="not float"):  # the outputs are looked at first
+        mg.grad([x, 3.0], ["x"])
 
 
 # --------------------------------------------------------------------------------------- derivatives of derivatives
@@ -403,6 +426,16 @@ def test_backward_with_create_graph():
     penalty.backward()
     assert_close(x.grad, 2 * 12.0 * 12.0)
     assert not x.grad.requires_grad
+
+
+def test_a_graph_that_is_differentiated_may_be_freed_on_the_way():
+    """The derivative of the derivative of x² does not lead through x² any more."""
+    x = leaf(3.0)
+    y = x * x
+    first = mg.grad(y, x, create_graph=True, keep_graph=False)
+    assert_close(mg.grad(first, x), 2.0)
+    with pytest.raises(RuntimeError, match="keep_graph=True"):
+        mg.grad(y, x)
 
 
 def test_first_order_gradients_are_constants():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import minigrad
 from minigrad import functional
 from minigrad.backends import namespace
 from minigrad.backward import reachable, walk
+from minigrad.composition import COMPOSITIONS, composition, fused
 from minigrad.fused.attention import product
 from minigrad.operation import REGISTRY, Op, entry
 from minigrad.ops.shape import part
@@ -131,6 +134,29 @@ def test_a_tie_gets_the_halves_of_any_gradient(name):
 # ---- derivatives of what is 0
 
 
+def test_curvature_of_powers_with_exponents_0_1_and_minus_1():
+    """aᵇ has the derivatives b aᵇ⁻¹ and aᵇ ln a, and these b (b − 1) aᵇ⁻², aᵇ⁻¹ (1 + b ln a) and aᵇ ln² a. The slope
+    of a⁰ is 0, and grows with b all the same. At 0⁰ all of them are 0."""
+    points, exponents, log = np.array([2.0, 2, 2, 0]), np.array([0.0, 1, -1, 0]), np.log([2.0, 2, 2, 1])
+    a, b = leaf(points), leaf(exponents)
+    ga, gb = minigrad.grad(minigrad.power(a, b).sum(), [a, b], create_graph=True)
+    np.testing.assert_allclose(ga.detach().numpy(), [0, 1, -0.25, 0], atol=0)
+    np.testing.assert_allclose(gb.detach().numpy(), log * [1, 2, 0.5, 1], atol=0)
+    for g, expected in (
+        (ga, ([0, 0, 0.25, 0], [0.5, 1 + log[1], (1 - log[2]) / 4, 0])),
+        (gb, ([0.5, 1 + log[1], (1 - log[2]) / 4, 0], log**2 * [1, 2, 0.5, 1])),
+    ):
+        for found, there in zip(minigrad.grad(g.sum(), [a, b], keep_graph=True), expected, strict=True):
+            np.testing.assert_allclose(found.numpy(), there, rtol=1e-15, atol=0)
+
+
+def test_a_power_may_begin_at_0():
+    a = leaf([0.0, 0.0])
+    gx = minigrad.grad(minigrad.power(a, np.array([1.0, 2])).sum(), a, create_graph=True)
+    assert gx.tolist() == [1, 0]
+    assert minigrad.grad(gx.sum(), a).tolist() == [0, 2]
+
+
 @pytest.mark.parametrize("point", [(0.0, 2.0), (2.0, 0.0), (-3.0, 0.0)])
 def test_curvature_on_the_axes_of_a_plane(point):
     """r = √(a² + b²) and the angle φ where one coordinate is 0: r has the second derivatives b²/r³, −ab/r³ and a²/r³;
@@ -176,6 +202,38 @@ def test_curvature_where_no_gradient_comes_from_the_vectors(name):
 
 
 # ---- precision
+
+
+PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
+
+
+def of_sinc(x, order):
+    """The derivative of so high an order, from Σ (−1)ᵏ (πx)²ᵏ / (2k + 1)! in numbers of 60 digits."""
+    with localcontext(prec=60):
+        terms = [
+            math.perm(2 * k, order) * (-PI * PI) ** k / math.factorial(2 * k + 1) * Decimal(x) ** (2 * k - order)
+            for k in range((order + 1) // 2, 60)
+        ]
+        return float(sum(terms))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_derivatives_of_sinc_keep_their_digits(order):
+    """From the series near 0, where cos πx − y is a difference of ones, and from the quotient elsewhere."""
+    points = np.array([1e-160, 1e-9, 1e-3, 0.1, 0.3, 0.4, 0.45, 0.499, -0.5, 0.501, 0.6, -0.8, 0.9, 0.97, 1.6, 2.2])
+    x = leaf(points)
+    y = minigrad.sinc(x)
+    for _ in range(order):
+        y = minigrad.grad(y.sum(), x, create_graph=True)
+    np.testing.assert_allclose(y.detach().numpy(), [of_sinc(v, order) for v in points], rtol=4e-15, atol=0)
+
+
+def test_the_curvature_of_sinc_far_out():
+    """The powers of x that serve near 0 would overflow, and 0 · ∞ be left of them."""
+    x = leaf([1e20, -1e30, 3e5])
+    first = minigrad.grad(minigrad.sinc(x).sum(), x, create_graph=True)
+    second = minigrad.grad(first.sum(), x)
+    assert (np.abs(second.numpy() * x.detach().numpy()) < np.pi + 1e-4).all()
 
 
 @pytest.mark.parametrize("name", [name for name, op in REGISTRY.items() if op.differentiable])
@@ -298,14 +356,39 @@ def test_the_walk_copies_only_what_somebody_else_holds(function, copies, monkeyp
 
 def test_from_the_third_on_a_gradient_is_added_in_place(monkeypatch):
     """The first sum makes an array of the walk's own; the others are added to it."""
-    x = leaf([1.0, 2.0])
+    x = minigrad.tensor([1.0, 2.0], device="standin", requires_grad=True)
     y = x * 2 + x * 3 + x * 4 + x * 5
-    numpy, found = namespace(x.data), []
-    add = numpy.add
-    monkeypatch.setattr(numpy, "add", lambda a, b, **how: found.append("out" in how) or add(a, b, **how))
+    found, kind = [], type(x.data)
+    add = kind.__iadd__
+    monkeypatch.setattr(kind, "__iadd__", lambda a, b: found.append(a) or add(a, b))
     y.backward(minigrad.ones_like(y))
-    assert found == [True, True]
-    np.testing.assert_array_equal(x.grad.numpy(), [14, 14])
+    assert found[0] is found[1] is x.grad.data
+    assert len(found) == 2
+    assert x.grad.tolist() == [14, 14]
+
+
+def test_what_a_definition_does_not_depend_on_gets_zeros(monkeypatch):
+    """The walk through the definition of a twin does not come to that input."""
+    monkeypatch.setitem(COMPOSITIONS, "former", None)  # forgotten after the test
+
+    @composition()
+    def former(a, b):
+        return a * a
+
+    @fused(
+        former,
+        a=lambda xp, g, a: 2 * g * a,
+        b=lambda xp, g, b: xp.zeros_like(b),
+        takes=lambda a, b: ((a.data, b.data), (a.node, b.node), {}),
+    )
+    def former_twin(xp, a, b):
+        return a * a
+
+    a, b = leaf([1.0, 2.0]), leaf([[3.0, 4.0]])
+    for create_graph in (False, True):
+        ga, gb = minigrad.grad(former(a, b), (a, b), minigrad.ones_like(a), create_graph=create_graph)
+        assert ga.tolist() == [2, 4]
+        assert gb.tolist() == [[0, 0]]
 
 
 def test_a_saved_array_that_a_formula_returns_is_not_handed_out():
@@ -319,9 +402,11 @@ def test_a_saved_array_that_a_formula_returns_is_not_handed_out():
     assert not np.shares_memory(x.grad.data, x.data)
 
 
-def test_windows_of_a_gradient_have_memory_of_their_own():
+@pytest.mark.parametrize("at_leaf", [True, False], ids=["leaf", "result"])
+def test_windows_of_a_gradient_have_memory_of_their_own(at_leaf):
     """They overlap: who writes to what a hook sees would change several of them."""
     w, g, seen = leaf(np.ones((3, 2))), minigrad.tensor([1.0, 2, 3, 4], dtype=float), []
+    w = w if at_leaf else w * 1
     w.register_hook(seen.append)
     minigrad.fold(w, (4,)).backward(g)
     seen[0][0, 1] = 9.0

@@ -79,6 +79,14 @@ def test_each_kind_of_change(body, change):
     assert change in changes(f"lambda xp, a, b: {body}")
 
 
+def test_what_changes_nothing_is_not_changed():
+    """The order in which isinstance asks for types; and any negative length of reshape is the one to be found out."""
+    assert {kind for kind, _, _ in changes("lambda xp, a: isinstance(a, (int, float))")} == {"sign", "operands"}
+    found = changes("lambda xp, a: xp.reshape(a, (-1, 1))")
+    assert [after for kind, before, after in found if kind == "constant"] == ["0", "2", "0"]
+    assert ("constant", "1", "2") in changes("lambda xp, a: xp.sum(a, axis=-1)")
+
+
 def test_statements_are_changed_and_errors_are_not():
     found = changes(
         'def f(xp, g, d):\n    "−1"\n    if g:\n        raise ValueError("a" * 2)\n'

@@ -34,6 +34,15 @@ def test_linear_multiplies_matrices_and_not_stacks_of_them(products):
     assert products == [((6, 4), (4, 5)), ((6, 5), (5, 4)), ((5, 6), (6, 4))]
 
 
+@pytest.mark.parametrize(("n", "product"), [(3, ((1, 2, 4), (1, 4, 3))), (4, ((1, 2, 3, 3), (1, 2, 3, 2)))])
+def test_many_windows_are_multiplied_with_their_gradient_image_by_image(products, n, product):
+    """More of them in an image than numbers in one of them, which are 2: windows of 2 in one channel."""
+    x, weight = mg.tensor(np.ones((2, 1, n))), mg.tensor(np.ones((3, 1, 2)), requires_grad=True)
+    mg.conv1d(x, weight).sum().backward()
+    assert products[-1] == product
+    assert weight.grad.tolist() == [[[2 * (n - 1)] * 2]] * 3
+
+
 def test_rows_of_a_matrix_are_the_matrix():
     x = np.ones((3, 4))
     assert affine.rows(np, x) is x

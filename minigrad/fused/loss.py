@@ -41,9 +41,9 @@ def classes_of_rows(
 
 def towards_classes(xp: Any, g: Any, e: Any, total: Any, at: Any, share: Any) -> Any:
     """∂logits = g (e / Σe − onehot(target)), times the share of the row in the mean"""
-    g = xp.reshape(g * share, (-1, 1))
-    d = e * (g / total)
-    d[at] -= g[:, 0]  # each row is met once: nothing to add up
+    g = g * share
+    d = e * (xp.reshape(g, (-1, 1)) / total)
+    d[at] -= g  # each row is met once: nothing to add up
     return d
 
 

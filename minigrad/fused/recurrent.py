@@ -157,6 +157,11 @@ def towards_x(xp: Any, d: tuple, weight_ih: Any) -> Any:
     return xp.reshape(xp.matmul(turned(xp, a), weight_ih), (-1, len(h), weight_ih.shape[1]))
 
 
+def towards_bias(xp: Any, da: Any) -> Any:
+    """∂b = Σ ∂a_t over all steps and sequences: (G, T N) → (G,), a product with ones"""
+    return xp.matmul(da, xp.ones(da.shape[1], da.dtype))
+
+
 def towards_weight_ih(xp: Any, d: tuple, x: Any, present: Any) -> Any:
     """∂W_ih = Σ ∂a_t x_tᵀ over all steps and sequences: (G, T N) (T N, D) → (G, D)"""
     return xp.matmul(d[0], rows(xp, kept(xp, x, present)))
@@ -175,8 +180,8 @@ FORMULAS: dict[str, Callable] = {
     "h": lambda xp, d: d[2],
     "weight_ih": towards_weight_ih,
     "weight_hh": towards_weight_hh,
-    "bias_ih": lambda xp, d: xp.matmul(d[0], xp.ones(d[0].shape[1], d[0].dtype)),
-    "bias_hh": lambda xp, d: xp.matmul(d[1], xp.ones(d[1].shape[1], d[1].dtype)),
+    "bias_ih": lambda xp, d: towards_bias(xp, d[0]),
+    "bias_hh": lambda xp, d: towards_bias(xp, d[1]),
 }
 
 
@@ -249,12 +254,12 @@ def rnn(
 
 def lstm_gates(H: int) -> tuple[slice, ...]:
     """The rows of the gates i, f, g, o."""
-    return slice(H), slice(H, 2 * H), slice(2 * H, 3 * H), slice(3 * H, 4 * H)
+    return slice(H), slice(H, 2 * H), slice(2 * H, 3 * H), slice(3 * H, None)
 
 
 def lstm_bent(H: int) -> tuple[slice, ...]:
     """The rows that σ bends: those of i and f, and those of o."""
-    return slice(2 * H), slice(3 * H, 4 * H)
+    return slice(2 * H), slice(3 * H, None)
 
 
 def lstm_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
@@ -357,7 +362,7 @@ def gru_back(xp: Any, g: Any, weight_hh: Any, run: tuple) -> tuple:
     T, H, N = qs.shape
     g = incoming(xp, g, T, away)
     W, one = turned(xp, weight_hh), xp.constant(1, g.dtype)
-    at_r, at_z, at_n = slice(H), slice(H, 2 * H), slice(2 * H, 3 * H)
+    at_r, at_z, at_n = slice(H), slice(H, 2 * H), slice(2 * H, None)
     da, dq = xp.empty((3 * H, T, N), g.dtype), xp.empty((3 * H, T, N), g.dtype)
     d, slope = xp.empty((3 * H, N), g.dtype), xp.empty((3 * H, N), g.dtype)
     d_r, d_z, d_n, d_rz = d[at_r], d[at_z], d[at_n], d[: 2 * H]

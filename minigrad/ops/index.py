@@ -102,7 +102,6 @@ def plain(x: Any, index: Any) -> Any:
 
 def at(indices: Any, axis: int, shape: tuple) -> tuple:
     """The index for which x[index] is take_along_axis(x, indices, axis)."""
-    indices = indices.data if isinstance(indices, Tensor) else indices
     xp = NAMESPACES[type(indices)]
     grids = [
         xp.reshape(xp.arange(n), tuple(-1 if j == i else 1 for j in range(indices.ndim))) for i, n in enumerate(shape)

@@ -25,6 +25,7 @@ from ..creation import asarray
 from ..errors import ShapeError
 from ..operation import op
 from ..tensor import Tensor
+from .elementwise import never_0
 from .products import matmul
 from .shape import astype, broadcast_to, concatenate, copy, expand_dims, squeeze, swapaxes
 from .transcendental import real
@@ -65,7 +66,7 @@ def turned(xp: Any, x: Any) -> Any:
 
 def quotient(xp: Any, a: Any, b: Any) -> Any:
     """a / b, with 0 / 0 = 0"""
-    return a / xp.where(xp.logical_and(a == 0, b == 0), 1, b)
+    return a / xp.where(a == 0, never_0(xp, b), b)
 
 
 def skew(xp: Any, x: Any) -> Any:
@@ -248,9 +249,8 @@ class QRResult(NamedTuple):
     R: Tensor
 
 
-def along_frame(xp: Any, g: Any, y: Any) -> Any:
-    n = y.shape[-1]
-    m = y.shape[-2] - n
+def along_frame(xp: Any, g: Any, y: Any, a_shape: tuple) -> Any:
+    m = a_shape[-2]
     q, r, gq, gr = y[..., :m, :], y[..., m:, :], g[..., :m, :], g[..., m:, :]
     lower = xp.matmul(r, turned(xp, gr)) - xp.matmul(turned(xp, gq), q)
     copied = xp.tril(lower) + turned(xp, xp.tril(lower, -1))

@@ -12,18 +12,17 @@ from ..creation import asarray
 from ..errors import ShapeError
 from ..operation import op
 from ..tensor import Tensor
-from .elementwise import abs_
+from .elementwise import abs_, never_0
 from .reduce import axes_of, back, count, count_nonzero, largest, max_, min_, sum_
 from .shape import astype, squeeze
 
 
 def along(xp: Any, g: Any, x: Any, y: Any, ord: float, axis: Any) -> Any:
-    y = back(xp, y, x.shape, axis)
-    g = xp.where(y == 0, 0, back(xp, g, x.shape, axis))
-    y = xp.where(y == 0, 1, y)
+    g, y = back(xp, g, x.shape, axis), back(xp, y, x.shape, axis)
+    g, y = xp.where(y == 0, 0, g), never_0(xp, y)
     if ord == 2:
         return g * (x / y)
-    return g * xp.sign(x) * xp.power(xp.where(x == 0, 1, xp.abs(x)) / y, ord - 1)
+    return g * xp.sign(x) * xp.power(never_0(xp, xp.abs(x)) / y, ord - 1)
 
 
 @op(

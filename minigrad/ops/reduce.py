@@ -9,6 +9,7 @@ from math import inf, prod
 from typing import Any
 
 from ..operation import op
+from .elementwise import never_0
 
 AXES = {"axis": "axes", "keepdims": (False, True)}
 
@@ -71,7 +72,7 @@ def min_(xp: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def centred(xp: Any, x: Any, axis: Any) -> Any:
-    return x - xp.mean(x, axis=axis, keepdims=True) if count(x.shape, axis) else x
+    return x if 0 in x.shape else x - xp.mean(x, axis=axis, keepdims=True)
 
 
 @op(
@@ -86,9 +87,9 @@ def var(xp: Any, x: Any, *, axis: Any = None, ddof: int = 0, keepdims: bool = Fa
 
 
 def along_deviation(xp: Any, g: Any, x: Any, y: Any, axis: Any, ddof: int) -> Any:
-    n, y = count(x.shape, axis) - ddof, back(xp, y, x.shape, axis)
-    g = xp.where(y == 0, 0, back(xp, g, x.shape, axis))
-    return g * centred(xp, x, axis) / (n * xp.where(y == 0, 1, y))
+    g, y = back(xp, g, x.shape, axis), back(xp, y, x.shape, axis)
+    n = count(x.shape, axis) - ddof
+    return xp.where(y == 0, 0, g) * centred(xp, x, axis) / (n * never_0(xp, y))
 
 
 @op(
@@ -110,7 +111,8 @@ def largest(xp: Any, x: Any, axis: Any) -> Any:
 
 def weights(xp: Any, x: Any, y: Any, axis: Any) -> Any:
     """eˣ⁻ʸ / Σ eˣ⁻ʸ: the sum is 1 but for the rounding of y, which is large where y is; nan where x = y = ∞ alone"""
-    e = xp.exp(x - back(xp, xp.where(y == -inf, 0, y), x.shape, axis))
+    y = back(xp, y, x.shape, axis)
+    e = xp.exp(xp.where(y == -inf, -inf, x - y))
     total = xp.sum(e, axis=axis, keepdims=True)
     return e / xp.where(total > 0, total, 1)
 

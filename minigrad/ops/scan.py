@@ -25,8 +25,8 @@ TURNED = slice(None, None, -1)  # from the end to the beginning
 def lanes(xp: Any, x: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     """x with the given axes joined to a last one, along which its lanes lie; and the order that its axes were put in:
     of shape (2, 3, 4) and axes (0, 2) become (3, 8) and (1, 0, 2)."""
-    joined = sorted(axes_of(x.shape, axis))
-    rest = [i for i in range(len(x.shape)) if i not in joined]
+    axes = axes_of(x.shape, axis)
+    rest, joined = [i for i in range(len(x.shape)) if i not in axes], [i for i in range(len(x.shape)) if i in axes]
     order = (*rest, *joined)
     shape = (*(x.shape[i] for i in rest), math.prod(x.shape[i] for i in joined))
     return xp.reshape(xp.transpose(x, order), shape), order
@@ -75,7 +75,7 @@ def through_products(xp: Any, g: Any, x: Any, axis: int) -> Any:
     """
     s, x = xp.swapaxes(g, axis, -1), xp.swapaxes(x, axis, -1)
     p, a, n = before(xp, x), x[..., 1:], 1
-    while n < x.shape[-1]:
+    while a.shape[-1]:
         s = xp.concatenate([s[..., :-n] + a * s[..., n:], s[..., -n:]], -1)
         a, n = a[..., :-n] * a[..., n:], 2 * n  # a: the products xᵢ₊₁ … xᵢ₊ₙ
     return xp.swapaxes(p * s, axis, -1)

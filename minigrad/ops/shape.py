@@ -41,7 +41,7 @@ def reshape(x: Any, *lengths: Any, shape: Any = None) -> Tensor:
 
 def inverse(axes: Any) -> tuple[int, ...]:
     """The permutation that undoes `axes`."""
-    back = [0] * len(axes)
+    back = list(axes)  # as long, and filled anew
     for i, a in enumerate(axes):  # a list counts negative ones from the end, too
         back[a] = i
     return tuple(back)

@@ -16,7 +16,7 @@ from ..composition import composition
 from ..creation import asarray
 from ..operation import op
 from ..tensor import Tensor
-from .elementwise import NONZERO, POSITIVE, remainder
+from .elementwise import NONZERO, POSITIVE, never_0, remainder
 from .shape import copy
 
 LN2, LN10 = math.log(2), math.log(10)
@@ -52,18 +52,18 @@ def arctan(xp: Any, x: Any) -> Any:
 
 def direction(xp: Any, x: Any, r: Any) -> Any:
     """x / r, for a coordinate x of a point at the distance r; 0 at the origin."""
-    return xp.where(r == 0, 0, x) / xp.where(r == 0, 1, r)
+    return xp.where(r == 0, 0, x) / never_0(xp, r)
 
 
-def turn(xp: Any, g: Any, x: Any, a: Any, b: Any) -> Any:
-    """g x / (a² + b²), by way of r = √(a² + b²) since the squares may overflow; 0 at the origin."""
+def turn(xp: Any, x: Any, a: Any, b: Any) -> Any:
+    """x / (a² + b²), by way of r = √(a² + b²) since the squares may overflow; 0 at the origin."""
     r = xp.hypot(a, b)
-    return g * direction(xp, x, r) / xp.where(r == 0, 1, r)
+    return direction(xp, x, r) / never_0(xp, r)
 
 
 @op(
-    a=lambda xp, g, a, b: turn(xp, g, b, a, b),
-    b=lambda xp, g, a, b: -turn(xp, g, a, a, b),
+    a=lambda xp, g, a, b: g * turn(xp, b, a, b),
+    b=lambda xp, g, a, b: -g * turn(xp, a, a, b),
     domain={"*": NONZERO},
 )
 def arctan2(xp: Any, a: Any, b: Any) -> Any:
@@ -81,18 +81,18 @@ def hypot(xp: Any, a: Any, b: Any) -> Any:
     return xp.hypot(a, b)
 
 
-SINC = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 13)]
+SINC = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(12, 0, -1)]  # c₁₂ … c₁
 
 
 def slope_of_sinc(xp: Any, x: Any, y: Any) -> Any:
-    """(cos πx − y) / x; for |x| < ½, where that loses its digits, x (c₁ + x² (c₂ + x² (c₃ + …))) from the series
+    """(cos πx − y) / x; for |x| ≤ ½, where that loses its digits, x (c₁ + x² (c₂ + x² (c₃ + …))) from the series
     y = Σ (−1)ᵏ (πx)²ᵏ / (2k + 1)!, hence cₖ = (−1)ᵏ 2k π²ᵏ / (2k + 1)!"""
-    near = xp.abs(x) < 0.5
-    square = xp.square(xp.where(near, x, 0))
-    series = SINC[-1]
-    for c in SINC[-2::-1]:
+    nearest = xp.round(x)
+    off = x - nearest  # x itself where 0 is the nearest integer, and small everywhere: its powers do not overflow
+    square, series = xp.square(off), 0
+    for c in SINC:
         series = c + square * series
-    return xp.where(near, x * series, (xp.cos(math.pi * x) - y) / xp.where(near, 1, x))
+    return xp.where(nearest == 0, off * series, (xp.cos(math.pi * x) - y) / never_0(xp, x))
 
 
 @op(x=lambda xp, g, x, y: g * slope_of_sinc(xp, x, y))
@@ -161,12 +161,12 @@ def cbrt(xp: Any, x: Any) -> Any:
     return xp.cbrt(x)
 
 
-def portion(xp: Any, a: Any, b: Any, y: Any) -> Any:
-    """eᵃ / (eᵃ + eᵇ) = 1 / (1 + eᵇ⁻ᵃ), which is e to the −ln(e⁰ + eᵇ⁻ᵃ); 0 where both are e^−∞."""
-    return xp.exp(-xp.logaddexp(0, xp.where(y == -math.inf, math.inf, b - a)))
+def portion(xp: Any, a: Any, b: Any) -> Any:
+    """eᵃ / (eᵃ + eᵇ) = 1 / (1 + eᵇ⁻ᵃ), which is e to the −ln(e⁰ + eᵇ⁻ᵃ); 0 where a is −∞, whatever b is."""
+    return xp.exp(-xp.logaddexp(0, xp.where(a == -math.inf, math.inf, b - a)))
 
 
-@op(a=lambda xp, g, a, b, y: g * portion(xp, a, b, y), b=lambda xp, g, a, b, y: g * portion(xp, b, a, y))
+@op(a=lambda xp, g, a, b: g * portion(xp, a, b), b=lambda xp, g, a, b: g * portion(xp, b, a))
 def logaddexp(xp: Any, a: Any, b: Any) -> Any:
     """y = ln(eᵃ + eᵇ), without overflow        ∂a = g eᵃ / (eᵃ + eᵇ),  ∂b = g eᵇ / (eᵃ + eᵇ)
 
@@ -262,8 +262,8 @@ def conj(xp: Any, x: Any) -> Any:
 
 
 @op(
-    a=lambda xp, g, a, b, y: xp.where(a == y, xp.where(a == b, g / 2, g), 0),
-    b=lambda xp, g, a, b, y: xp.where(b == y, xp.where(a == b, g / 2, g), 0),
+    a=lambda xp, g, a, b, y: xp.where(a == y, xp.where(b == y, g / 2, g), 0),
+    b=lambda xp, g, a, b, y: xp.where(b == y, xp.where(a == y, g / 2, g), 0),
     domain={"*": "distinct"},
 )
 def fmax(xp: Any, a: Any, b: Any) -> Any:
@@ -272,8 +272,8 @@ def fmax(xp: Any, a: Any, b: Any) -> Any:
 
 
 @op(
-    a=lambda xp, g, a, b, y: xp.where(a == y, xp.where(a == b, g / 2, g), 0),
-    b=lambda xp, g, a, b, y: xp.where(b == y, xp.where(a == b, g / 2, g), 0),
+    a=lambda xp, g, a, b, y: xp.where(a == y, xp.where(b == y, g / 2, g), 0),
+    b=lambda xp, g, a, b, y: xp.where(b == y, xp.where(a == y, g / 2, g), 0),
     domain={"*": "distinct"},
 )
 def fmin(xp: Any, a: Any, b: Any) -> Any:

@@ -40,9 +40,7 @@ def windows(xp: Any, x: Any, *, kernel: Any, stride: Any, dilation: Any) -> Any:
 
 @op(
     # windows overlap, and a gradient may be added to: so it is a copy
-    w=lambda xp, g, w_shape, stride, dilation: xp.copy(
-        xp.windows(g, w_shape[len(w_shape) - len(stride) :], stride, dilation)
-    ),
+    w=lambda xp, g, w_shape, stride, dilation: xp.copy(xp.windows(g, w_shape[len(g.shape) :], stride, dilation)),
     domain={
         "cases": [
             {"w": (4, 2), "shape": (5,), "stride": (1,), "dilation": (1,)},

@@ -110,9 +110,12 @@ def mutants(function: Any) -> list[Mutant]:
     names = [a.arg for a in function.args.args if a.arg != "xp"]
     nodes = list(formula_nodes(function))
     spared = {id(x) for node in nodes for x in without_effect(node)}
+    found_out = {id(x) for node in nodes for x in lengths_found_out(node)}
     for node in nodes:
         for kind, new in changes(node, function, names):
             if id(node) in spared and kind in ("name", "index", "constant"):
+                continue
+            if id(node) in found_out and text(new) == "2":
                 continue
             tree = replaced(function, node, new)
             whole = ast.unparse(tree)
@@ -127,13 +130,22 @@ def mutants(function: Any) -> list[Mutant]:
 
 def without_effect(node: Any) -> list[Any]:
     """What no result depends on: the value of x in x.dtype and empty_like(x), the order of axes that are summed over,
-    and whether zip checks lengths."""
+    in which order isinstance asks for types, and whether zip checks lengths."""
     if isinstance(node, ast.Attribute) and node.attr == "dtype":
         return list(ast.walk(node.value))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "empty_like":
         return node.args
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+        return node.args[1:]
     if isinstance(node, ast.keyword) and (node.arg == "strict" or isinstance(node.value, ast.Tuple)):
         return [node.value]
+    return []
+
+
+def lengths_found_out(node: Any) -> list[Any]:
+    """The 1 of each −1 in reshape(x, (-1, n)). NumPy and CuPy take any negative number for it, so −2 says the same."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+        return [x.operand for arg in node.args[1:] for x in (arg, *getattr(arg, "elts", ())) if is_minus(x)]
     return []
 
 
@@ -141,8 +153,8 @@ def text(node: ast.AST) -> str:
     return " ".join(ast.unparse(node).split())
 
 
-def code_of(tree: Any) -> CodeType:
-    """The code of a lambda or a def that stands by itself."""
+def code_of(tree: Any, path: str = "<mutant>") -> CodeType:
+    """The code of a lambda or a def that stands by itself, as if it were in that file."""
     if isinstance(tree, ast.Lambda):
         body: Any = ast.Expr(tree)
     else:
@@ -152,7 +164,7 @@ def code_of(tree: Any) -> CodeType:
         body.args.defaults, body.args.kw_defaults = [], [None] * len(body.args.kwonlyargs)
     module = ast.fix_missing_locations(ast.Module([body], []))
     future = __import__("__future__").annotations.compiler_flag
-    code = compile(module, "<mutant>", "exec", flags=future, dont_inherit=True)
+    code = compile(module, path, "exec", flags=future, dont_inherit=True)
     return next(c for c in code.co_consts if isinstance(c, CodeType))
 
 

@@ -28,7 +28,7 @@ from .mutations import Mutant, code_of, noting
 
 NAMED = ("test_registry.py", "test_oracle.py")  # whose tests say by a parameter which operation they are of
 ROOT = Path(__file__).parents[2]
-WORDS = "engine derivatives inplace memory checkpoint anomaly mistakes vmap formulas"  # test_engine.py, …
+WORDS = "engine derivatives inplace memory checkpoint anomaly mistakes vmap tiles formulas"  # test_engine.py, …
 ENGINE_FILES = {f"test_{word}.py" for word in WORDS.split()}
 WORDS += " conventions einsum embedding activation attention convolution losses normalization recurrent twins"
 FILES = [f"tests/{name}" for name in NAMED]
@@ -90,7 +90,7 @@ class Trials:
 
         def trial(job: tuple[Formula, Mutant]) -> tuple[str, int]:
             formula, mutant = job
-            formula.function.__code__ = code_of(mutant.tree)
+            replace(formula, mutant.tree)
             tests = plans[id(formula)]
             for i, item in enumerate(tests):
                 signal.setitimer(signal.ITIMER_PROF, SECONDS)
@@ -121,7 +121,7 @@ class Trials:
             seen: set[int] = set()
             vars(builtins)["note"] = seen.add
             for f in formulas:
-                f.function.__code__ = code_of(noting(f.tree, id(f)))
+                replace(f, noting(f.tree, id(f)))
             for item in part:
                 seen.clear()
                 started = time.perf_counter()
@@ -137,6 +137,13 @@ class Trials:
             self.broken += [nodeid for nodeid, (passed, *_) in answer.items() if not passed]
             touched |= {nodeid: tuple(rest) for nodeid, (passed, *rest) in answer.items() if passed}
         return touched
+
+
+def replace(formula: Formula, tree: Any) -> None:
+    """The live function computes what the tree says. It stays in its file: what is in the library is no place that a
+    user wrote, and anomaly mode tells those."""
+    code = formula.function.__code__
+    formula.function.__code__ = code_of(tree, code.co_filename)
 
 
 def warm() -> None:
