@@ -83,8 +83,7 @@ def walk(
                 pending[parent] += gx
             else:
                 pending[parent] = have + gx
-                if parent.shape and not create_graph:
-                    sums.add(parent)
+                sums.add(parent)
         if not keep_graph:
             node.parents = node.saved = None
     return found

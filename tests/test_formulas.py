@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad
-from minigrad import functional
+from minigrad import backward, functional
 from minigrad.backends import namespace
+from minigrad.backends.tiles import LARGE
 from minigrad.backward import reachable, walk
 from minigrad.composition import COMPOSITIONS, composition, fused
 from minigrad.fused.attention import product
@@ -365,6 +366,37 @@ def test_from_the_third_on_a_gradient_is_added_in_place(monkeypatch):
     assert found[0] is found[1] is x.grad.data
     assert len(found) == 2
     assert x.grad.tolist() == [14, 14]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_second_part_of_a_large_gradient_is_added_as_to_a_small_one(dtype):
+    """Also where it is of another dtype or shape than what the input gets: it is rounded, or summed up, before."""
+    w = np.random.default_rng(0).normal(size=(2, LARGE))
+    found = []
+    for parts in (1, 16):
+        a, b = minigrad.tensor(w[0], dtype, requires_grad=True), leaf(1.0)
+        for i in range(parts):
+            some = slice(i * LARGE // parts, (i + 1) * LARGE // parts)
+            x, v = a[some] * 1, minigrad.tensor(w[1, some])
+            y = x * v + x * (v * v)
+            (y + (y * b + y * b)).backward(minigrad.ones_like(y))
+        found.append((a.grad.numpy(), b.grad.item()))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-9)
+
+
+def test_a_gradient_is_large_from_one_size_on(monkeypatch):
+    """And taken in tiles, unless each formula is watched."""
+    seen, evaluated = [], backward.evaluated
+    monkeypatch.setattr(backward, "evaluated", lambda *args: seen.append(args) or evaluated(*args))
+    x = minigrad.zeros(LARGE, requires_grad=True)
+    minigrad.tanh(x[1:]).sum().backward()
+    assert not seen
+    minigrad.tanh(x).sum().backward()
+    assert len(seen) == 1
+    with minigrad.detect_anomaly():
+        minigrad.tanh(x).sum().backward()
+    assert len(seen) == 1
 
 
 def test_what_a_definition_does_not_depend_on_gets_zeros(monkeypatch):

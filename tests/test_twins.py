@@ -114,7 +114,15 @@ def test_windows_that_leave_nothing_out_are_known(shape, kernel, stride, padding
 
 @pytest.mark.parametrize(
     ("kernel", "stride", "count"),
-    [((2, 2), (2, 2), 1), ((4, 4), (4, 4), 1), ((5, 5), (5, 5), 2), ((1, 9), (1, 9), 1), ((2, 2), (2, 1), 2)],
+    [
+        ((2, 2), (2, 2), 1),
+        ((4, 4), (4, 4), 1),
+        ((5, 5), (5, 5), 2),
+        ((1, 9), (1, 9), 1),
+        ((2, 2), (2, 1), 2),
+        ((2, 2), (5, 5), 1),
+        ((4, 5), (6, 6), 2),
+    ],
 )
 def test_small_windows_that_lie_apart_are_pooled_along_all_axes_at_once(kernel, stride, count):
     each = pooling.passes((1, 1, 10, 10), kernel, stride, (0, 0), (1, 1), False)
@@ -148,6 +156,7 @@ def test_pieces_are_images_that_stay_in_the_cache():
     assert pooling.pieces(x[:, :1], 2) == [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)]
     assert pooling.pieces(x[:, :, :2, :2], 2) == [slice(0, 16384)]
     assert pooling.pieces(x[0, 0], 2) == [slice(None)]
+    assert pooling.pieces(mg.zeros(7, 2, 256, 256, device="standin").data, 2) == [slice(None)]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -157,6 +166,56 @@ def test_what_is_taken_of_a_gradient_is_the_same_to_the_bit(dtype):
     part = pooling.taken(np, left[::1], wins)
     np.testing.assert_array_equal(part, np.where(wins, g, 0))
     np.testing.assert_array_equal(left, np.where(wins, 0, g))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("place", "choices"), [("cpu", 0), ("standin", 2)])
+def test_what_is_taken_is_masked_on_the_host_and_chosen_on_a_device(place, choices, dtype, monkeypatch):
+    g, wins = np.array([1.5, -2, np.inf, 3, -np.inf], dtype), np.array([True, False, True, False, False])
+    left, seen = mg.tensor(g, device=place), []
+    xp = mg.backends.namespace(left.data)
+    where = xp.where
+    monkeypatch.setattr(xp, "where", lambda *args: seen.append(args) or where(*args))
+    part = mg.Tensor(pooling.taken(xp, left.data, mg.tensor(wins, device=place).data))
+    assert part.tolist() == [1.5, 0, np.inf, 0, 0]
+    assert left.tolist() == [0, -2, 0, 3, -np.inf]
+    assert part.dtype == left.dtype == dtype
+    assert len(seen) == choices
+
+
+@pytest.mark.parametrize(("place", "questions"), [("cpu", 1), ("standin", 0)])
+def test_whether_a_maximum_is_nan_is_not_asked_on_a_device(place, questions, monkeypatch):
+    """It would wait for the answer."""
+    x = mg.tensor(np.arange(16.0).reshape(1, 1, 4, 4), device=place, requires_grad=True)
+    y = mg.max_pool2d(x, 2)
+    xp, seen = mg.backends.namespace(x.data), []
+    largest = xp.max
+    monkeypatch.setattr(xp, "max", lambda a: seen.append(a) or largest(a))
+    y.backward(mg.ones_like(y))
+    assert len(seen) == questions
+
+
+@pytest.mark.parametrize(("stride", "rooms", "comparisons"), [(2, 1 + 3, 3 * 3), (1, 1 + 2, 1 + 1)])
+def test_a_gradient_goes_back_through_one_pass_in_pieces_and_through_two_at_once(
+    stride, rooms, comparisons, monkeypatch
+):
+    """3 images, 2 × 2 windows: room for the result, then for what is left of g before each pass; and no question
+    whether the last place of a window wins what is left."""
+    x = mg.tensor(np.arange(48.0).reshape(3, 1, 4, 4), requires_grad=True)
+    y, seen = mg.max_pool2d(x, 2, stride), []
+    like, taken = pooling.like, pooling.taken
+    monkeypatch.setattr(pooling, "PIECE", 1)
+    monkeypatch.setattr(pooling, "like", lambda *args: seen.append("room") or like(*args))
+    monkeypatch.setattr(pooling, "taken", lambda *args: seen.append("comparison") or taken(*args))
+    y.backward(mg.ones_like(y))
+    assert (seen.count("room"), seen.count("comparison")) == (rooms, comparisons)
+    assert x.grad.sum().item() == y.size
+
+
+def test_an_array_that_is_filled_later_is_not_filled_before(monkeypatch):
+    monkeypatch.setattr(XP, "zeros", None)
+    monkeypatch.setattr(XP, "full", None)
+    assert pooling.like(XP, np.ones((2, 3, 5, 6)), (4, 4), None).shape == (2, 3, 4, 4)
 
 
 def test_an_array_like_another_lies_in_memory_as_it_does():

@@ -55,7 +55,7 @@ def picture(results: Sequence[Result]) -> Any:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=COLOURS[name], label=name) for name in present]
-    axes.legend(handles=handles, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(handles))
+    axes.legend(handles=handles, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
     page.suptitle(" · ".join(line.removeprefix("- ") for line in machine().splitlines()[1:3]), fontsize=8)
     return page
 
